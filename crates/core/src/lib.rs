@@ -1,0 +1,1 @@
+//! The vocabulary of the Portcullis AI gateway: bodies, errors, protocols, policies, routes and configuration.

@@ -1,0 +1,1 @@
+//! An AI gateway as a library: LLM calls routed, guarded, limited and recorded.

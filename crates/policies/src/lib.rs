@@ -1,0 +1,1 @@
+//! Policies of the Portcullis AI gateway, each a tower layer.

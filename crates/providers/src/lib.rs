@@ -1,0 +1,1 @@
+//! LLM wire dialects and vendors of the Portcullis AI gateway, without sockets.
