@@ -1,1 +1,17 @@
-//! The vocabulary of the Portcullis AI gateway: bodies, errors, protocols, policies, routes and configuration.
+//! The vocabulary of the Portcullis AI gateway.
+//!
+//! Everything the other crates share, and nothing that opens a socket: bodies, errors, what a call carries
+//! with it, protocols and their erased services, the LLM call, routes and the configuration model.
+
+pub mod body;
+pub mod context;
+pub mod error;
+// pub mod llm;
+// pub mod policy;
+pub mod protocol;
+pub mod respond;
+
+/// An HTTP request with the gateway's body.
+pub type Request = http::Request<body::Body>;
+/// An HTTP reply with the gateway's body.
+pub type Response = http::Response<body::Body>;

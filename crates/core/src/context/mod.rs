@@ -1,0 +1,256 @@
+//! What a call carries along the whole line: who calls, where it goes, and its record.
+//!
+//! The first of our layers a call meets makes the [`Context`]; everything after it shares the same one. It
+//! travels in the extensions of an HTTP request and as a field of a typed one. No lock here is shared
+//! between calls.
+
+mod exchange;
+mod id;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use http::Extensions;
+
+pub use exchange::{
+    Attempt, AttemptRecord, Decision, Exchange, ExchangeSink, Outcome, PolicyRecord, Tokens,
+};
+pub use id::RequestId;
+
+/// Who is calling, as an authentication policy found out.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Principal {
+    /// The stable name limits, budgets and records use.
+    pub id: Arc<str>,
+    /// Further facts the operator attached to the credential.
+    pub metadata: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
+}
+
+impl Principal {
+    /// A principal of this name.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self {
+            id: id.into(),
+            metadata: None,
+        }
+    }
+}
+
+/// What belongs to one call. Cloning shares it; the call ends when the last [`Hold`] is gone.
+#[derive(Clone)]
+pub struct Context(Arc<CallState>);
+
+struct CallState {
+    id: RequestId,
+    started: Instant,
+    principal: OnceLock<Principal>,
+    deadline: Mutex<Option<Instant>>,
+    attributes: Mutex<Extensions>,
+    exchange: Mutex<Option<Box<Exchange>>>,
+    holds: AtomicU32,
+    sink: Option<Arc<dyn ExchangeSink>>,
+}
+
+impl Context {
+    /// A context for a call that begins now. Its record goes to `sink`, if there is one, when the last
+    /// [`Hold`] is dropped.
+    pub fn new(id: RequestId, sink: Option<Arc<dyn ExchangeSink>>) -> Self {
+        let exchange = Exchange::begin(id.clone(), SystemTime::now());
+        Self(Arc::new(CallState {
+            id,
+            started: Instant::now(),
+            principal: OnceLock::new(),
+            deadline: Mutex::new(None),
+            attributes: Mutex::default(),
+            exchange: Mutex::new(Some(Box::new(exchange))),
+            holds: AtomicU32::new(0),
+            sink,
+        }))
+    }
+
+    /// The id under which the call is logged, returned to the caller and told to upstreams.
+    pub fn id(&self) -> &RequestId {
+        &self.0.id
+    }
+
+    /// When the call began.
+    pub fn started(&self) -> Instant {
+        self.0.started
+    }
+
+    /// Who is calling, once an authentication policy has said so.
+    pub fn principal(&self) -> Option<&Principal> {
+        self.0.principal.get()
+    }
+
+    /// Says who is calling. The first to say so wins: returns whether this was the first.
+    pub fn set_principal(&self, principal: Principal) -> bool {
+        let id = principal.id.clone();
+        let first = self.0.principal.set(principal).is_ok();
+        if first {
+            self.record(|exchange| exchange.principal = Some(id));
+        }
+        first
+    }
+
+    /// When the caller's patience ends, if a policy set a limit.
+    pub fn deadline(&self) -> Option<Instant> {
+        *lock(&self.0.deadline)
+    }
+
+    /// Brings the deadline forward; a later one than the present changes nothing.
+    pub fn limit(&self, deadline: Instant) {
+        let mut current = lock(&self.0.deadline);
+        *current = Some(current.map_or(deadline, |c| c.min(deadline)));
+    }
+
+    /// Reads or writes the call's typed attributes, by which policies of one author talk to each other.
+    pub fn attributes<R>(&self, f: impl FnOnce(&mut Extensions) -> R) -> R {
+        f(&mut lock(&self.0.attributes))
+    }
+
+    /// Writes to the record. After the record has gone to the sink this does nothing.
+    pub fn record(&self, f: impl FnOnce(&mut Exchange)) {
+        if let Some(exchange) = lock(&self.0.exchange).as_mut() {
+            f(exchange);
+        }
+    }
+
+    /// Begins the record of one attempt at `endpoint`. It files itself when it ends, and holds the call's
+    /// record until then, so two attempts at once (hedging) do not disturb each other.
+    pub fn attempt(&self, endpoint: Arc<str>) -> Attempt {
+        Attempt::begin(self.clone(), self.hold(), endpoint)
+    }
+
+    /// Keeps the record from going to the sink. The last hold to be dropped sends it.
+    pub fn hold(&self) -> Hold {
+        self.0.holds.fetch_add(1, Ordering::Relaxed);
+        Hold(self.clone())
+    }
+}
+
+impl Default for Context {
+    /// A context whose record goes nowhere: what one layer alone in somebody's service works with.
+    fn default() -> Self {
+        Self::new(RequestId::make(), None)
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("id", &self.0.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Keeps a call's record open. See [`Context::hold`].
+#[derive(Debug)]
+pub struct Hold(Context);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let call = &self.0.0;
+        if call.holds.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return;
+        }
+        let Some(mut exchange) = lock(&call.exchange).take() else {
+            return;
+        };
+        if let Some(sink) = &call.sink {
+            exchange.duration = call.started.elapsed();
+            sink.record(exchange);
+        }
+    }
+}
+
+/// Gets the call's context out of a request, or puts a new one in.
+pub trait HasContext {
+    /// The context of the call; made on first use, so that one layer alone works in any service.
+    fn context(&mut self) -> &Context;
+}
+
+impl<B> HasContext for http::Request<B> {
+    fn context(&mut self) -> &Context {
+        self.extensions_mut().get_or_insert_default()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while the lock was held is contained to its call; the data is a record, not an invariant.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    struct Channel(mpsc::Sender<Box<Exchange>>);
+
+    impl ExchangeSink for Channel {
+        fn record(&self, exchange: Box<Exchange>) {
+            self.0.send(exchange).unwrap();
+        }
+    }
+
+    fn watched() -> (Context, mpsc::Receiver<Box<Exchange>>) {
+        let (send, receive) = mpsc::channel();
+        let sink = Arc::new(Mutex::new(send));
+        struct Shared(Arc<Mutex<mpsc::Sender<Box<Exchange>>>>);
+        impl ExchangeSink for Shared {
+            fn record(&self, exchange: Box<Exchange>) {
+                Channel(self.0.lock().unwrap().clone()).record(exchange);
+            }
+        }
+        (
+            Context::new(RequestId::make(), Some(Arc::new(Shared(sink)))),
+            receive,
+        )
+    }
+
+    #[test]
+    fn the_record_goes_out_once_when_the_last_hold_is_gone() {
+        let (context, records) = watched();
+        let reply = context.hold();
+        let attempt = context.attempt("openai".into());
+        drop(reply);
+        assert!(records.try_recv().is_err(), "an attempt is still open");
+        attempt.finish(Outcome::Completed);
+        let exchange = records.try_recv().unwrap();
+        assert_eq!(exchange.attempts.len(), 1);
+        drop(context.hold());
+        assert!(records.try_recv().is_err(), "it went out already");
+    }
+
+    #[test]
+    fn an_attempt_dropped_before_its_end_says_that_the_client_left() {
+        let (context, records) = watched();
+        drop(context.attempt("openai".into()));
+        assert_eq!(
+            records.recv().unwrap().attempts[0].outcome,
+            Outcome::ClientLeft
+        );
+    }
+
+    #[test]
+    fn the_deadline_only_comes_nearer() {
+        let context = Context::default();
+        let soon = Instant::now();
+        context.limit(soon + Duration::from_secs(1));
+        context.limit(soon + Duration::from_secs(9));
+        assert_eq!(context.deadline(), Some(soon + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_request_keeps_the_context_it_was_given() {
+        let mut request = http::Request::new(());
+        let id = request.context().id().clone();
+        assert_eq!(request.context().id(), &id);
+    }
+}
