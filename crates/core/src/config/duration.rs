@@ -18,6 +18,12 @@ const FORM: &str = "a duration like `10s`, `1h30m` or `250ms`";
 pub struct Duration(time::Duration);
 
 impl Duration {
+    /// So many seconds.
+    #[must_use]
+    pub const fn from_secs(n: u64) -> Self {
+        Self(time::Duration::from_secs(n))
+    }
+
     /// The span as the standard library has it.
     #[must_use]
     pub const fn get(self) -> time::Duration {

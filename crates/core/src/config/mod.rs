@@ -6,21 +6,32 @@
 
 mod byte_size;
 mod decode;
+mod document;
 mod duration;
 mod error;
 mod fault;
+mod model;
 mod nearest;
 mod object;
 mod pointer;
 mod report;
 mod secret;
+mod source;
+mod source_map;
 
 pub use byte_size::ByteSize;
 pub use decode::decode;
+pub use document::Refused;
 pub use duration::Duration;
 pub use error::ConfigError;
+pub use model::{
+    AccessLog, AccessLogFormat, Admin, Backend, BackendRef, Config, Listener, ListenerLimits,
+    NamedMatch, PathMatch, PolicyEntry, Route, RouteMatch, Want,
+};
 pub use nearest::nearest;
 pub use object::{Kind, ObjectId};
 pub use pointer::Pointer;
 pub use report::{Report, Verdict};
 pub use secret::Secret;
+pub use source::{ConfigSource, Loaded, Project, Unread};
+pub use source_map::{Excerpt, Place, SourceMap};
