@@ -4,10 +4,9 @@
 //! with it, protocols and their erased services, the LLM call, routes and the configuration model.
 
 pub mod body;
+pub mod config;
 pub mod context;
 pub mod error;
-// pub mod llm;
-// pub mod policy;
 pub mod protocol;
 pub mod respond;
 

@@ -1,0 +1,15 @@
+//! Before the request line: the objects of a configuration, as data.
+
+mod backend;
+mod listener;
+mod name;
+mod policy;
+mod project;
+mod route;
+
+pub use backend::{Backend, BackendRef};
+pub use listener::{Listener, ListenerLimits};
+pub(crate) use name::check as check_name;
+pub use policy::PolicyEntry;
+pub use project::{AccessLog, AccessLogFormat, Admin, Config};
+pub use route::{NamedMatch, PathMatch, Route, RouteMatch, Want};
