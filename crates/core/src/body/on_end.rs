@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::{Body, Inner};
+use crate::context::Outcome;
 use crate::error::{Code, Error};
 
 /// How a body, or a stream of events, came to its end.
@@ -27,6 +28,16 @@ pub struct End {
     pub how: Ended,
     /// Bytes of data that passed until then.
     pub bytes: u64,
+}
+
+impl From<Ended> for Outcome {
+    fn from(how: Ended) -> Self {
+        match how {
+            Ended::Completed => Self::Completed,
+            Ended::Failed(code) => Self::Failed(code),
+            Ended::Left => Self::ClientLeft,
+        }
+    }
 }
 
 impl Body {

@@ -9,7 +9,8 @@ use http::request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{ArcService, BoxFuture, Http, Protocol};
+use super::{ArcService, Http, Protocol};
+use crate::BoxFuture;
 use crate::body::Body;
 use crate::error::Error;
 use crate::respond::Render;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -11,10 +10,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Protocol;
+use crate::BoxFuture;
 use crate::error::Error;
-
-/// A boxed future.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 trait Call<P: Protocol>: Send + Sync {
     fn call(&self, request: P::Request) -> BoxFuture<'static, Result<P::Response, Error>>;

@@ -10,7 +10,7 @@ use crate::body::{Body, End};
 use crate::context::HasContext;
 
 pub use codec::{Codec, DecodeLayer, DecodeService, Encode, EncodeLayer, EncodeService};
-pub use erased::{ArcLayer, ArcService, BoxFuture};
+pub use erased::{ArcLayer, ArcService};
 
 /// A protocol the gateway can carry: the types of its requests and replies.
 pub trait Protocol: Sized + Send + Sync + 'static {

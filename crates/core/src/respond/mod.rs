@@ -11,9 +11,9 @@ use http::{HeaderName, HeaderValue, request};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::BoxFuture;
 use crate::body::Body;
 use crate::error::Error;
-use crate::protocol::BoxFuture;
 
 /// The reply header that carries the code of an error the gateway made.
 pub const ERROR_HEADER: HeaderName = HeaderName::from_static("portcullis-error");

@@ -1,0 +1,173 @@
+//! What a policy or a backend is given while it is built.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Chain, Level, Registry, Scope};
+use crate::config::{ConfigError, ObjectId, Pointer, PolicyEntry};
+use crate::protocol::{ArcLayer, ArcService, Encode, EncodeLayer, Http, Protocol};
+
+/// What the builder of a snapshot offers to what it builds.
+pub trait Build {
+    /// The names in use.
+    fn registry(&self) -> &Registry;
+
+    /// The client that reaches upstreams. Requests to it carry an absolute URI.
+    fn client(&self) -> ArcService<Http>;
+
+    /// The service of another backend, named from `from`.
+    ///
+    /// # Errors
+    ///
+    /// Says in one phrase why there is none: unknown, not exported, refused, or in a circle.
+    fn resolve(&self, from: &ObjectId, name: &str) -> Result<AnyService, ConfigError>;
+}
+
+/// A service of some protocol. Cloning counts a reference.
+#[derive(Clone)]
+pub struct AnyService {
+    protocol: &'static str,
+    service: Arc<dyn Any + Send + Sync>,
+}
+
+impl AnyService {
+    /// Forgets which protocol a service speaks.
+    pub fn new<P: Protocol>(service: ArcService<P>) -> Self {
+        Self {
+            protocol: P::NAME,
+            service: Arc::new(service),
+        }
+    }
+
+    /// The protocol it speaks.
+    pub fn protocol(&self) -> &'static str {
+        self.protocol
+    }
+
+    /// The service, if it speaks `P`.
+    pub fn typed<P: Protocol>(&self) -> Option<ArcService<P>> {
+        self.service.downcast_ref::<ArcService<P>>().cloned()
+    }
+}
+
+impl fmt::Debug for AnyService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AnyService({})", self.protocol)
+    }
+}
+
+/// What a policy or a backend knows while it is built: whose it is, where it stands in the configuration,
+/// and how to reach what it names.
+pub struct BuildContext<'a> {
+    build: &'a dyn Build,
+    owner: &'a ObjectId,
+    at: Pointer,
+    policies: &'a [PolicyEntry],
+}
+
+impl<'a> BuildContext<'a> {
+    /// For something of `owner`'s whose body stands at `at`. `policies` are those of the backend.
+    pub fn new(
+        build: &'a dyn Build,
+        owner: &'a ObjectId,
+        at: Pointer,
+        policies: &'a [PolicyEntry],
+    ) -> Self {
+        Self {
+            build,
+            owner,
+            at,
+            policies,
+        }
+    }
+
+    /// The object it belongs to.
+    pub fn owner(&self) -> &ObjectId {
+        self.owner
+    }
+
+    /// Where its body stands.
+    pub fn at(&self) -> &Pointer {
+        &self.at
+    }
+
+    /// The names in use.
+    pub fn registry(&self) -> &Registry {
+        self.build.registry()
+    }
+
+    /// An error at `place`, a pointer relative to the body.
+    pub fn error(&self, place: &Pointer, what: impl Into<Box<str>>) -> ConfigError {
+        ConfigError::new(self.at.join(place), what)
+    }
+
+    /// The service of another backend, named at `place` of the body.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such backend, it may not be referred to from here, it was refused itself, or it
+    /// does not speak `P`.
+    pub fn backend<P: Protocol>(
+        &self,
+        name: &str,
+        place: &Pointer,
+    ) -> Result<ArcService<P>, ConfigError> {
+        let mut found = self.build.resolve(self.owner, name);
+        if let Err(e) = &mut found {
+            e.at = self.at.join(place);
+        }
+        let found = found?;
+        found.typed().ok_or_else(|| {
+            let what = format!(
+                "backend `{name}` speaks {}, not {}",
+                found.protocol(),
+                P::NAME
+            );
+            self.error(place, what)
+        })
+    }
+
+    /// The service of one endpoint, the only way to an upstream: typed policies, over `encode`, over HTTP
+    /// policies, over the client. The policies are the backend's, and `own`, the endpoint's own, which
+    /// are the `policies` of what stands at `place` of the body and replace the backend's of one name.
+    ///
+    /// # Errors
+    ///
+    /// When one of the policies cannot be built.
+    pub fn endpoint<P: Protocol, E: Encode<P>>(
+        &self,
+        own: &[PolicyEntry],
+        place: &Pointer,
+        encode: Arc<E>,
+    ) -> Result<ArcService<P>, ConfigError> {
+        let at = self.at.join(place);
+        let mut own = own.to_vec();
+        PolicyEntry::place(&mut own, &at);
+        let scopes = [
+            Scope {
+                level: Level::Backend,
+                owner: self.owner,
+                policies: self.policies,
+            },
+            Scope {
+                level: Level::Endpoint,
+                owner: self.owner,
+                policies: &own,
+            },
+        ];
+        let chain = Chain::<P>::build(self.build, &scopes)?;
+        let client = ArcLayer::stack(&chain.http, self.build.client());
+        let encoded = ArcService::new(tower_layer::Layer::layer(&EncodeLayer::new(encode), client));
+        Ok(ArcLayer::stack(&chain.typed, encoded))
+    }
+}
+
+impl fmt::Debug for BuildContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BuildContext")
+            .field("owner", &self.owner)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}

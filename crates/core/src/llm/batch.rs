@@ -1,0 +1,138 @@
+//! What travels in a stream: the bytes received, and where the events in them are.
+
+use std::borrow::Cow;
+
+use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
+
+use super::Dialect;
+use crate::wire::sse::{Block, Frame};
+
+/// What an event is, found by looking at its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// Text, reasoning, a refusal, or a piece of a tool call.
+    Content,
+    /// Usage and nothing else: an event that is there because usage was asked for.
+    Usage,
+    /// Carries a finish reason, and possibly usage.
+    Finish,
+    /// The dialect's terminal event or sentinel.
+    Done,
+    /// The upstream says that it failed.
+    Error,
+    /// A comment or a ping.
+    KeepAlive,
+    /// Anything else the dialect knows or may learn.
+    Other,
+    /// Not what the dialect writes. Passed on unchanged, and counted.
+    Unparsable,
+}
+
+/// One event of a batch.
+#[derive(Clone, Debug)]
+pub struct Event {
+    frame: Frame,
+    kind: EventKind,
+    hidden: bool,
+}
+
+impl Event {
+    /// What it is.
+    pub fn kind(&self) -> EventKind {
+        self.kind
+    }
+
+    /// Whether its data may report usage.
+    pub(super) fn may_report_usage(&self) -> bool {
+        matches!(
+            self.kind,
+            EventKind::Usage | EventKind::Finish | EventKind::Done | EventKind::Other
+        )
+    }
+
+    /// Whether it is kept from the caller.
+    pub fn is_hidden(&self) -> bool {
+        self.hidden
+    }
+}
+
+/// The bytes of a stream that were ready together, with the events in them. Unedited, it goes on as one
+/// write of the very bytes received.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    raw: Bytes,
+    events: SmallVec<[Event; 4]>,
+}
+
+impl Batch {
+    /// Classifies the frames of a block.
+    pub fn read(block: Block, dialect: &dyn Dialect) -> Self {
+        let Block { raw, frames, .. } = block;
+        let events = frames
+            .into_iter()
+            .map(|frame| {
+                let kind = if frame.is_comment() {
+                    EventKind::KeepAlive
+                } else {
+                    dialect.classify(frame.event_name(&raw), &frame.data(&raw))
+                };
+                Event {
+                    frame,
+                    kind,
+                    hidden: false,
+                }
+            })
+            .collect();
+        Self { raw, events }
+    }
+
+    /// The bytes as received.
+    pub fn raw(&self) -> &Bytes {
+        &self.raw
+    }
+
+    /// The events in them, in order.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The data of one of the batch's events, its lines joined.
+    pub fn data(&self, event: &Event) -> Cow<'_, [u8]> {
+        event.frame.data(&self.raw)
+    }
+
+    /// Keeps the events for which `hide` says so from the caller. Meters and guards still see them.
+    pub fn hide(&mut self, mut hide: impl FnMut(&Event) -> bool) {
+        for event in &mut self.events {
+            event.hidden |= hide(event);
+        }
+    }
+
+    /// What goes to the caller: the bytes received, less the hidden events.
+    pub fn into_bytes(self) -> Bytes {
+        if !self.events.iter().any(|e| e.hidden) {
+            return self.raw;
+        }
+        let mut kept = BytesMut::with_capacity(self.raw.len());
+        let mut from = 0;
+        for event in self.events.iter().filter(|e| e.hidden) {
+            let span = event.frame.span.clone();
+            kept.extend_from_slice(&self.raw[from..span.start as usize]);
+            from = span.end as usize;
+        }
+        kept.extend_from_slice(&self.raw[from..]);
+        kept.freeze()
+    }
+}
+
+impl From<Bytes> for Batch {
+    /// Bytes a policy put in the place of events it held or edited.
+    fn from(raw: Bytes) -> Self {
+        Self {
+            raw,
+            events: SmallVec::new(),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! From an HTTP exchange to one LLM call and back.
+
+use std::sync::Arc;
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderValue, Method, request};
+
+use super::{
+    Dialect, Head, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation, TakeOnce,
+};
+use crate::body::Body;
+use crate::error::{Error, codes};
+use crate::payload::Payload;
+use crate::protocol::{ArcService, Codec, Protocol};
+use crate::respond::{Problem, Render};
+
+/// The largest request document held in memory unless told otherwise: 32 MiB.
+pub const MAX_REQUEST: u64 = 32 << 20;
+
+/// Reads LLM calls of any of the dialects it was given.
+#[derive(Clone, Debug)]
+pub struct LlmCodec {
+    dialects: Arc<[Arc<dyn Dialect>]>,
+    max_request: u64,
+}
+
+/// What a call is, by its head alone.
+struct Claim {
+    dialect: Arc<dyn Dialect>,
+    operation: Operation,
+}
+
+impl LlmCodec {
+    /// A codec for these dialects, asked in this order. A call none of them claims belongs to the first
+    /// whose vendor the headers name, as an operation the gateway does not model.
+    pub fn new(dialects: impl Into<Arc<[Arc<dyn Dialect>]>>) -> Self {
+        Self {
+            dialects: dialects.into(),
+            max_request: MAX_REQUEST,
+        }
+    }
+
+    /// Bounds the request documents it holds in memory, in bytes. Bodies it does not read are not bound
+    /// by this.
+    #[must_use]
+    pub fn max_request(mut self, bytes: u64) -> Self {
+        self.max_request = bytes;
+        self
+    }
+
+    /// How errors of a call with this head are written: in its dialect if it looks like a call of one, else
+    /// as problem details.
+    pub fn renderer(&self, head: &request::Parts) -> Arc<dyn Render> {
+        let versioned = api_path(head.uri.path()) != head.uri.path();
+        match self.claim(head) {
+            Some(claim) if versioned || claim.operation != Operation::Other => {
+                claim.dialect.render()
+            }
+            _ => Arc::new(Problem),
+        }
+    }
+
+    fn claim(&self, head: &request::Parts) -> Option<Claim> {
+        let path = api_path(head.uri.path());
+        self.dialects.iter().find_map(|dialect| {
+            let operation = dialect.claim(head, path)?;
+            Some(Claim {
+                dialect: dialect.clone(),
+                operation,
+            })
+        })
+    }
+
+    async fn decode(&self, request: http::Request<Body>) -> Result<LlmRequest, Error> {
+        let (mut head, body) = request.into_parts();
+        let context = head
+            .extensions
+            .get_or_insert_default::<crate::context::Context>()
+            .clone();
+        let claim = self.claim(&head).ok_or_else(|| {
+            let what = format!(
+                "no dialect here has a call {} {}",
+                head.method,
+                head.uri.path()
+            );
+            Error::new(&codes::ROUTE_NOT_FOUND, what)
+        })?;
+        let (facts, body) = if claim.operation.reads_body() {
+            let raw = self.read(&head, body).await?;
+            let facts = claim.dialect.head(claim.operation, &raw)?;
+            (facts, LlmInput::Json(Payload::from(raw)))
+        } else {
+            let model = named_model(&head, claim.operation).unwrap_or_default();
+            (
+                Head {
+                    model,
+                    ..Head::default()
+                },
+                LlmInput::Opaque(TakeOnce::new(body)),
+            )
+        };
+        let model: Arc<str> = facts.model.into();
+        context.record(|exchange| {
+            exchange.protocol = Llm::NAME;
+            exchange.dialect = Some(claim.dialect.name());
+            exchange.operation = Some(claim.operation.name());
+            exchange.stream = facts.stream;
+            exchange.model = (!model.is_empty()).then(|| model.clone());
+            if let LlmInput::Json(payload) = &body {
+                exchange.bytes_in = payload.raw().len() as u64;
+            }
+        });
+        Ok(LlmRequest {
+            context,
+            head: Arc::new(head),
+            dialect: claim.dialect,
+            operation: claim.operation,
+            model,
+            stream: facts.stream,
+            usage_asked: facts.usage_asked,
+            body,
+        })
+    }
+
+    async fn read(&self, head: &request::Parts, body: Body) -> Result<bytes::Bytes, Error> {
+        let identity = HeaderValue::from_static("identity");
+        if head
+            .headers
+            .get(CONTENT_ENCODING)
+            .is_some_and(|e| e != identity)
+        {
+            return Err(Error::new(&codes::BODY_ENCODED, codes::BODY_ENCODED.about));
+        }
+        body.collect(self.max_request).await
+    }
+}
+
+impl Codec<Llm> for LlmCodec {
+    fn render(&self, head: &request::Parts) -> Arc<dyn Render> {
+        self.renderer(head)
+    }
+
+    async fn serve(
+        &self,
+        request: http::Request<Body>,
+        inner: ArcService<Llm>,
+    ) -> Result<http::Response<Body>, Error> {
+        let request = self.decode(request).await?;
+        inner.send(request).await.map(encode)
+    }
+}
+
+/// Writes a typed reply as HTTP. What nobody edited is the bytes received.
+fn encode(reply: LlmResponse) -> http::Response<Body> {
+    let LlmResponse {
+        mut head,
+        dialect,
+        body,
+    } = reply;
+    let body = match body {
+        LlmOutput::Whole(payload) => {
+            head.headers.remove(CONTENT_LENGTH);
+            Body::from(payload.raw().clone())
+        }
+        LlmOutput::Events(events) => events.into_body(&*dialect),
+        LlmOutput::Opaque(body) => body,
+    };
+    http::Response::from_parts(head, body)
+}
+
+/// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`), or
+/// the whole path where there is none. Routes may put anything before it.
+///
+/// ```
+/// use portcullis_core::llm::api_path;
+///
+/// assert_eq!(api_path("/team-a/v1/chat/completions"), "/chat/completions");
+/// assert_eq!(api_path("/chat/completions"), "/chat/completions");
+/// assert_eq!(api_path("/v1"), "");
+/// ```
+pub fn api_path(path: &str) -> &str {
+    for version in ["/v1", "/v1beta"] {
+        for (at, _) in path.match_indices(version) {
+            let rest = &path[at + version.len()..];
+            if rest.is_empty() || rest.starts_with('/') {
+                return rest;
+            }
+        }
+    }
+    path
+}
+
+/// The header by which a call whose body is not read names the model, and so the backend, it is for.
+pub const MODEL_HEADER: &str = "x-portcullis-model";
+
+fn named_model(head: &request::Parts, operation: Operation) -> Option<String> {
+    if operation == Operation::GetModel && head.method != Method::POST {
+        let id = api_path(head.uri.path()).strip_prefix("/models/")?;
+        return percent_encoding::percent_decode_str(id)
+            .decode_utf8()
+            .ok()
+            .map(Into::into);
+    }
+    let named = head.headers.get(MODEL_HEADER).and_then(|v| v.to_str().ok());
+    let query = || {
+        head.uri
+            .query()?
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("model="))
+    };
+    named.or_else(query).map(str::to_owned)
+}

@@ -1,0 +1,108 @@
+//! What core must know of a wire format. Implemented in the providers crate, or by anyone.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::request;
+
+use super::{EventKind, LlmRequest};
+use crate::context::Tokens;
+use crate::error::Error;
+use crate::payload::{Doc, Payload};
+use crate::respond::Render;
+
+/// What a call asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// The next turn of a conversation.
+    Chat,
+    /// Vectors for texts.
+    Embeddings,
+    /// How many tokens a conversation would use.
+    CountTokens,
+    /// Which models there are.
+    ListModels,
+    /// Facts about one model.
+    GetModel,
+    /// Something the gateway does not model: passed through, signed and recorded, never inspected.
+    Other,
+}
+
+impl Operation {
+    /// Its name in records: OpenTelemetry's `gen_ai.operation.name` where that has one.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Embeddings => "embeddings",
+            Self::CountTokens => "count_tokens",
+            Self::ListModels => "list_models",
+            Self::GetModel => "get_model",
+            Self::Other => "other",
+        }
+    }
+
+    /// Whether its request is a JSON document the gateway reads.
+    pub const fn reads_body(self) -> bool {
+        matches!(self, Self::Chat | Self::Embeddings | Self::CountTokens)
+    }
+}
+
+/// What routing needs to know of a request, read in one pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The model asked for.
+    pub model: String,
+    /// Whether the reply is to be streamed.
+    pub stream: bool,
+    /// Whether the caller asked for usage in the stream.
+    pub usage_asked: bool,
+}
+
+/// A wire format: where its calls are, how its requests and replies are read and edited in place.
+///
+/// Implementations hold no state. Everything is given bytes and returns spans, splices or facts.
+pub trait Dialect: fmt::Debug + Send + Sync + 'static {
+    /// Its name in configuration and records.
+    fn name(&self) -> &'static str;
+
+    /// What a request with this head asks for, if it is written in this dialect. `path` is the
+    /// [API path](super::api_path).
+    fn claim(&self, head: &request::Parts, path: &str) -> Option<Operation>;
+
+    /// Reads the head of a request body in one pass, without building a tree.
+    ///
+    /// # Errors
+    ///
+    /// `body_not_json`, `duplicate_key` for a key on which the gateway and an upstream could disagree, or
+    /// `invalid_field`.
+    fn head(&self, operation: Operation, body: &[u8]) -> Result<Head, Error>;
+
+    /// Writes another model's name into the body, as a splice.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_field` when there is no model to replace.
+    fn set_model(&self, body: &mut Payload<Doc>, model: &str) -> Result<(), Error>;
+
+    /// Makes a streamed call ask for usage, as a splice; returns whether the body had to be changed. Then
+    /// the extra event, of kind [`EventKind::Usage`], is hidden from the caller.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_field` when the options to be changed are not an object.
+    fn ask_usage(&self, request: &LlmRequest, body: &mut Payload<Doc>) -> Result<bool, Error> {
+        let _ = (request, body);
+        Ok(false)
+    }
+
+    /// What kind of event this is, by its name and its data; no tree is built.
+    fn classify(&self, name: &[u8], data: &[u8]) -> EventKind;
+
+    /// Reads the usage a whole reply or one event reports into `tokens`; counts that it repeats replace
+    /// earlier ones. Returns whether any were there.
+    fn usage(&self, json: &[u8], tokens: &mut Tokens) -> bool;
+
+    /// How errors are written.
+    fn render(&self) -> Arc<dyn Render>;
+}

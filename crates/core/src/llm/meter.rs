@@ -1,0 +1,216 @@
+//! The record of one attempt: what the upstream used, when its first content came, how it ended.
+
+use std::error::Error as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use tower_service::Service;
+
+use super::{
+    Batch, Dialect, EventStream, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Seen, StreamEnd,
+};
+use crate::BoxFuture;
+use crate::body::Ended;
+use crate::context::{Attempt, Outcome, Tokens};
+use crate::error::{Error, codes};
+use crate::protocol::ArcService;
+
+/// Bytes of a request that make about one token, where nobody has counted.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// Records every call of `inner` as one attempt at `endpoint`: status, times, usage, outcome.
+///
+/// A stream that ends before its reply is whole becomes an error, `upstream_cut`, after the last batch.
+/// Usage the upstream never reported is estimated, and marked so: input by the size of the request,
+/// output by the number of pieces.
+#[derive(Clone, Debug)]
+pub struct Metered {
+    inner: ArcService<Llm>,
+    endpoint: Arc<str>,
+}
+
+impl Metered {
+    /// Meters `inner` under the name of its endpoint.
+    pub fn new(inner: ArcService<Llm>, endpoint: Arc<str>) -> Self {
+        Self { inner, endpoint }
+    }
+}
+
+impl Service<LlmRequest> for Metered {
+    type Response = LlmResponse;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<LlmResponse, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: LlmRequest) -> Self::Future {
+        let mut attempt = request.context.attempt(self.endpoint.clone());
+        attempt.record().model = Some(request.model.clone());
+        let sent = match &request.body {
+            LlmInput::Json(payload) if request.operation.reads_body() => payload.raw().len() as u64,
+            _ => 0,
+        };
+        let reply = self.inner.send(request);
+        Box::pin(async move {
+            match reply.await {
+                Ok(reply) => Ok(settle(attempt, sent, reply)),
+                Err(e) => {
+                    attempt.record().error = Some(chain(&e).into());
+                    attempt.finish(Outcome::Failed(e.code()));
+                    Err(e)
+                }
+            }
+        })
+    }
+}
+
+/// Ends the attempt with the reply's body.
+fn settle(mut attempt: Attempt, sent: u64, mut reply: LlmResponse) -> LlmResponse {
+    attempt.answered(reply.head.status);
+    attempt.record().upstream_id = ["x-request-id", "request-id"]
+        .iter()
+        .find_map(|n| Some(reply.head.headers.get(*n)?.to_str().ok()?.into()));
+    reply.body = match reply.body {
+        LlmOutput::Whole(payload) => {
+            let mut tokens = Tokens::default();
+            if reply.dialect.usage(payload.raw(), &mut tokens) {
+                attempt.record().usage = Some(tokens);
+            }
+            attempt.finish(Outcome::Completed);
+            LlmOutput::Whole(payload)
+        }
+        LlmOutput::Events(events) => {
+            let meter = Meter {
+                attempt,
+                dialect: reply.dialect.clone(),
+                seen: Seen::default(),
+                tokens: Tokens::default(),
+                reported: false,
+                sent,
+            };
+            LlmOutput::Events(EventStream::new(MeteredStream {
+                inner: events,
+                meter: Some(meter),
+            }))
+        }
+        LlmOutput::Opaque(body) => LlmOutput::Opaque(body.on_end(move |end| {
+            attempt.finish(end.how.into());
+        })),
+    };
+    reply
+}
+
+/// What one streamed attempt has shown so far.
+struct Meter {
+    attempt: Attempt,
+    dialect: Arc<dyn Dialect>,
+    seen: Seen,
+    tokens: Tokens,
+    reported: bool,
+    sent: u64,
+}
+
+impl Meter {
+    fn note(&mut self, batch: &Batch) {
+        self.seen.note(batch);
+        if self.seen.content {
+            self.attempt.content();
+        }
+        for event in batch.events() {
+            if event.may_report_usage() {
+                self.reported |= self.dialect.usage(&batch.data(event), &mut self.tokens);
+            }
+        }
+    }
+
+    /// Files the attempt; returns how the stream ended.
+    fn end(mut self, ended: Ended) -> StreamEnd {
+        let end = StreamEnd::judge(self.seen, ended);
+        if !(self.reported && end == StreamEnd::Finished) {
+            self.estimate();
+        }
+        self.attempt.record().usage = Some(self.tokens);
+        self.attempt.finish(match end {
+            StreamEnd::Finished => Outcome::Completed,
+            StreamEnd::Left => Outcome::ClientLeft,
+            StreamEnd::Failed => Outcome::Failed(&codes::UPSTREAM_BROKEN),
+            StreamEnd::Cut => match ended {
+                Ended::Failed(code) => Outcome::Failed(code),
+                Ended::Completed | Ended::Left => Outcome::Failed(&codes::UPSTREAM_CUT),
+            },
+        });
+        end
+    }
+
+    /// Fills in what was not reported, or not to the end.
+    fn estimate(&mut self) {
+        self.tokens.estimated = true;
+        if self.tokens.input == 0 {
+            self.tokens.input = self.sent.div_ceil(BYTES_PER_TOKEN);
+        }
+        self.tokens.output = self.tokens.output.max(self.seen.pieces);
+    }
+}
+
+struct MeteredStream {
+    inner: EventStream,
+    meter: Option<Meter>,
+}
+
+impl MeteredStream {
+    fn end(&mut self, ended: Ended) -> Option<StreamEnd> {
+        let meter = self.meter.take()?;
+        self.inner = EventStream::empty();
+        Some(meter.end(ended))
+    }
+}
+
+impl Stream for MeteredStream {
+    type Item = Result<Batch, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let ended = match ready!(Pin::new(&mut self.inner).poll_next(cx)) {
+            Some(Ok(batch)) => {
+                if let Some(meter) = &mut self.meter {
+                    meter.note(&batch);
+                }
+                return Poll::Ready(Some(Ok(batch)));
+            }
+            Some(Err(e)) => Err(e),
+            None => Ok(()),
+        };
+        let how = ended
+            .as_ref()
+            .err()
+            .map_or(Ended::Completed, |e| Ended::Failed(e.code()));
+        let cut = self.end(how) == Some(StreamEnd::Cut);
+        Poll::Ready(cut.then(|| {
+            let words = "the upstream's stream ended before the reply was complete";
+            Err(ended
+                .err()
+                .unwrap_or_else(|| Error::new(&codes::UPSTREAM_CUT, words)))
+        }))
+    }
+}
+
+impl Drop for MeteredStream {
+    fn drop(&mut self) {
+        self.end(Ended::Left);
+    }
+}
+
+/// An error with its causes, for the log.
+fn chain(error: &Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        words.push_str(": ");
+        words.push_str(&e.to_string());
+        cause = e.source();
+    }
+    words
+}

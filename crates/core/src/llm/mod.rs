@@ -1,0 +1,148 @@
+//! The LLM call: its typed request and reply, between decoding and the provider.
+//!
+//! Bytes are kept: a request or reply nobody edits goes on exactly as it came. What a wire format means is
+//! behind [`Dialect`]; what the stream of a reply is, behind [`EventStream`].
+
+mod batch;
+mod codec;
+mod dialect;
+mod end;
+mod meter;
+mod stream;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{request, response};
+
+use crate::body::{Body, End};
+use crate::context::{Context, HasContext};
+use crate::payload::{Doc, Payload};
+use crate::protocol::{Protocol, Reply};
+
+pub use batch::{Batch, Event, EventKind};
+pub use codec::{LlmCodec, MAX_REQUEST, MODEL_HEADER, api_path};
+pub use dialect::{Dialect, Head, Operation};
+pub use end::{Seen, StreamEnd};
+pub use meter::Metered;
+pub use stream::{EventStream, MAX_EVENT, Step};
+
+/// The LLM protocol.
+#[derive(Clone, Copy, Debug)]
+pub struct Llm;
+
+impl Protocol for Llm {
+    const NAME: &'static str = "llm";
+    type Request = LlmRequest;
+    type Response = LlmResponse;
+}
+
+/// One LLM call. Cloning counts references, so that retry, failover, hedging and mirroring are cheap.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LlmRequest {
+    /// What the call carries along.
+    pub context: Context,
+    /// The HTTP head as it came.
+    pub head: Arc<request::Parts>,
+    /// The wire format it is written in.
+    pub dialect: Arc<dyn Dialect>,
+    /// What is asked.
+    pub operation: Operation,
+    /// The model asked for; empty where the operation names none.
+    pub model: Arc<str>,
+    /// Whether the reply is to be streamed.
+    pub stream: bool,
+    /// Whether the caller asked for usage in the stream, in dialects where that is asked for.
+    pub usage_asked: bool,
+    /// What was sent.
+    pub body: LlmInput,
+}
+
+/// The body of an LLM request.
+#[derive(Clone, Debug)]
+pub enum LlmInput {
+    /// A JSON document, looked into only where somebody needs to.
+    Json(Payload<Doc>),
+    /// A body the gateway does not model: streamed and uninspected.
+    Opaque(TakeOnce),
+}
+
+/// A streamed body that can be sent once. Clones share it.
+#[derive(Clone)]
+pub struct TakeOnce(Arc<Mutex<Option<Body>>>);
+
+impl TakeOnce {
+    /// Wraps a body.
+    pub fn new(body: Body) -> Self {
+        Self(Arc::new(Mutex::new(Some(body))))
+    }
+
+    /// The body, the first time; `None` after that: the request cannot be sent again.
+    pub fn take(&self) -> Option<Body> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for TakeOnce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TakeOnce")
+    }
+}
+
+/// What an upstream, or the gateway's own backend, replied.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct LlmResponse {
+    /// The HTTP head.
+    pub head: response::Parts,
+    /// The wire format it is written in.
+    pub dialect: Arc<dyn Dialect>,
+    /// What was replied.
+    pub body: LlmOutput,
+}
+
+impl LlmResponse {
+    /// A reply in `dialect`.
+    pub fn new(head: response::Parts, dialect: Arc<dyn Dialect>, body: LlmOutput) -> Self {
+        Self {
+            head,
+            dialect,
+            body,
+        }
+    }
+}
+
+/// The body of an LLM reply.
+#[derive(Debug)]
+pub enum LlmOutput {
+    /// A whole document.
+    Whole(Payload<Doc>),
+    /// A stream of events.
+    Events(EventStream),
+    /// A body the gateway does not model.
+    Opaque(Body),
+}
+
+impl HasContext for LlmRequest {
+    fn context(&mut self) -> &Context {
+        &self.context
+    }
+}
+
+impl Reply for LlmResponse {
+    fn status(&self) -> http::StatusCode {
+        self.head.status
+    }
+
+    fn on_end(mut self, f: impl FnOnce(End) + Send + 'static) -> Self {
+        self.body = match self.body {
+            LlmOutput::Whole(payload) => {
+                LlmOutput::Opaque(Body::from(payload.raw().clone()).on_end(f))
+            }
+            LlmOutput::Events(events) => LlmOutput::Events(events.on_end(f)),
+            LlmOutput::Opaque(body) => LlmOutput::Opaque(body.on_end(f)),
+        };
+        self
+    }
+}

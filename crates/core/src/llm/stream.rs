@@ -1,0 +1,273 @@
+//! A streamed reply as batches of events.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http_body::{Body as _, Frame};
+
+use super::{Batch, Dialect};
+use crate::body::{Body, End, Ended};
+use crate::error::{Error, codes};
+use crate::wire::sse::Splitter;
+
+/// The largest single event held while its end has not come. A larger one fails the stream.
+pub const MAX_EVENT: usize = 8 << 20;
+
+/// A streamed reply: batches of events, each the bytes that were ready together.
+///
+/// Dropping it drops what feeds it, which cancels the upstream.
+pub struct EventStream(Pin<Box<dyn Stream<Item = Result<Batch, Error>> + Send>>);
+
+/// What becomes of a batch in [`EventStream::map_batches`].
+#[derive(Debug)]
+pub enum Step {
+    /// This goes on to the caller.
+    Emit(Batch),
+    /// Nothing goes on for now: the closure keeps what it was given.
+    Hold,
+    /// The stream ends here, with this error; what feeds it is dropped.
+    Stop(Error),
+}
+
+impl EventStream {
+    /// Reads server-sent events of `dialect` out of a body, at any chunking. What is incomplete when the
+    /// body ends is passed on as it is.
+    pub fn read(body: Body, dialect: Arc<dyn Dialect>) -> Self {
+        Self::new(Read {
+            body,
+            splitter: Some(Splitter::new(MAX_EVENT)),
+            dialect,
+        })
+    }
+
+    /// A stream that has ended.
+    pub(super) fn empty() -> Self {
+        struct Empty;
+        impl Stream for Empty {
+            type Item = Result<Batch, Error>;
+            fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+                Poll::Ready(None)
+            }
+        }
+        Self::new(Empty)
+    }
+
+    /// Takes any stream of batches.
+    pub fn new(batches: impl Stream<Item = Result<Batch, Error>> + Send + 'static) -> Self {
+        Self(Box::pin(batches))
+    }
+
+    /// Passes every batch through `f`, and `None` once when the stream has ended, so that what was held
+    /// can still go out.
+    #[must_use]
+    pub fn map_batches(self, f: impl FnMut(Option<Batch>) -> Step + Send + 'static) -> Self {
+        Self::new(MapBatches {
+            inner: Some(self),
+            f,
+        })
+    }
+
+    /// Calls `f` once when the stream has ended, after what feeds it was dropped.
+    #[must_use]
+    pub fn on_end(self, f: impl FnOnce(End) + Send + 'static) -> Self {
+        Self::new(OnEnd {
+            inner: self,
+            bytes: 0,
+            f: Some(f),
+        })
+    }
+
+    /// The stream as the bytes of a body. An error becomes a last piece written by `render`, so that a
+    /// stream that was cut is never taken for a whole one; where the dialect has no way to say so, the
+    /// body itself fails.
+    pub fn into_body(self, dialect: &dyn Dialect) -> Body {
+        Body::new(IntoBody {
+            inner: Some(self),
+            render: dialect.render(),
+        })
+    }
+}
+
+impl Stream for EventStream {
+    type Item = Result<Batch, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+impl fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EventStream")
+    }
+}
+
+struct Read {
+    body: Body,
+    splitter: Option<Splitter>,
+    dialect: Arc<dyn Dialect>,
+}
+
+impl Stream for Read {
+    type Item = Result<Batch, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            let Some(splitter) = &mut this.splitter else {
+                return Poll::Ready(None);
+            };
+            let block = match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data().map(|data| splitter.push(data)) {
+                    Ok(Ok(block)) => block,
+                    Ok(Err(_)) => {
+                        this.splitter = None;
+                        let what = format!(
+                            "an event of the upstream's stream is larger than {MAX_EVENT} bytes"
+                        );
+                        return Poll::Ready(Some(Err(Error::new(
+                            &codes::UPSTREAM_TOO_LARGE,
+                            what,
+                        ))));
+                    }
+                    Err(_trailers) => None,
+                },
+                Some(Err(e)) => {
+                    this.splitter = None;
+                    return Poll::Ready(Some(Err(e)));
+                }
+                None => this.splitter.take().and_then(Splitter::finish),
+            };
+            if let Some(block) = block {
+                return Poll::Ready(Some(Ok(Batch::read(block, &*this.dialect))));
+            }
+        }
+    }
+}
+
+struct MapBatches<F> {
+    inner: Option<EventStream>,
+    f: F,
+}
+
+// The closure is never pinned and never handed out.
+impl<F> Unpin for MapBatches<F> {}
+
+impl<F: FnMut(Option<Batch>) -> Step> Stream for MapBatches<F> {
+    type Item = Result<Batch, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            let Some(inner) = &mut this.inner else {
+                return Poll::Ready(None);
+            };
+            let batch = match ready!(Pin::new(inner).poll_next(cx)) {
+                Some(Err(e)) => {
+                    this.inner = None;
+                    return Poll::Ready(Some(Err(e)));
+                }
+                Some(Ok(batch)) => Some(batch),
+                None => {
+                    this.inner = None;
+                    None
+                }
+            };
+            match (this.f)(batch) {
+                Step::Emit(batch) => return Poll::Ready(Some(Ok(batch))),
+                Step::Hold => {}
+                Step::Stop(error) => {
+                    this.inner = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+}
+
+struct OnEnd<F: FnOnce(End)> {
+    inner: EventStream,
+    bytes: u64,
+    f: Option<F>,
+}
+
+impl<F: FnOnce(End)> OnEnd<F> {
+    fn end(&mut self, how: Ended) {
+        if let Some(f) = self.f.take() {
+            self.inner = EventStream::empty();
+            f(End {
+                how,
+                bytes: self.bytes,
+            });
+        }
+    }
+}
+
+// The closure is never pinned and never handed out.
+impl<F: FnOnce(End)> Unpin for OnEnd<F> {}
+
+impl<F: FnOnce(End)> Stream for OnEnd<F> {
+    type Item = Result<Batch, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let polled = Pin::new(&mut self.inner).poll_next(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(batch))) => self.bytes += batch.raw().len() as u64,
+            Poll::Ready(Some(Err(e))) => {
+                let code = e.code();
+                self.end(Ended::Failed(code));
+            }
+            Poll::Ready(None) => self.end(Ended::Completed),
+            Poll::Pending => {}
+        }
+        polled
+    }
+}
+
+impl<F: FnOnce(End)> Drop for OnEnd<F> {
+    fn drop(&mut self) {
+        self.end(Ended::Left);
+    }
+}
+
+struct IntoBody {
+    inner: Option<EventStream>,
+    render: Arc<dyn crate::respond::Render>,
+}
+
+impl http_body::Body for IntoBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        loop {
+            let Some(inner) = &mut self.inner else {
+                return Poll::Ready(None);
+            };
+            match ready!(Pin::new(inner).poll_next(cx)) {
+                Some(Ok(batch)) => {
+                    let bytes = batch.into_bytes();
+                    if !bytes.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                    }
+                }
+                Some(Err(error)) => {
+                    self.inner = None;
+                    let last = self.render.in_stream(&error).ok_or(error);
+                    return Poll::Ready(Some(last.map(Frame::data)));
+                }
+                None => {
+                    self.inner = None;
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+}

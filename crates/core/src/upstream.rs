@@ -1,0 +1,337 @@
+//! Where requests to an upstream go, and the only way to put a credential on one.
+
+use std::fmt;
+
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+
+use crate::body::Body;
+use crate::error::{Error, codes};
+
+/// Headers that belong to one connection, not to the message (RFC 9110 §7.6.1).
+const HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Headers of a caller's request that are for the gateway alone: its credentials above all.
+const OURS: [HeaderName; 11] = [
+    AUTHORIZATION,
+    PROXY_AUTHORIZATION,
+    COOKIE,
+    HOST,
+    CONTENT_LENGTH,
+    EXPECT,
+    ACCEPT_ENCODING,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("x-portcullis-model"),
+];
+
+/// A credential, bound to the [`Origin`] it was given to. It cannot be read out, and does not print.
+#[derive(Clone)]
+pub struct Credential {
+    header: HeaderName,
+    value: HeaderValue,
+}
+
+impl Credential {
+    /// A credential sent in `header`.
+    ///
+    /// # Errors
+    ///
+    /// When the value is no header value.
+    pub fn new(header: HeaderName, value: &str) -> Result<Self, http::header::InvalidHeaderValue> {
+        let mut value = HeaderValue::from_str(value)?;
+        value.set_sensitive(true);
+        Ok(Self { header, value })
+    }
+
+    /// A bearer token (RFC 6750).
+    ///
+    /// # Errors
+    ///
+    /// When the token is no header value.
+    pub fn bearer(token: &str) -> Result<Self, http::header::InvalidHeaderValue> {
+        Self::new(AUTHORIZATION, &format!("Bearer {token}"))
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credential({}: [secret])", self.header)
+    }
+}
+
+/// An upstream: scheme, authority, a base path, and the credential that goes there and nowhere else.
+///
+/// A request is made of a path, never of a URL, so nothing a caller sends can carry the credential to
+/// another host.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    scheme: Scheme,
+    authority: Authority,
+    base: Box<str>,
+    credential: Option<Credential>,
+}
+
+/// Why a text is not the URL of an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OriginError {
+    /// It is no absolute `http` or `https` URL.
+    #[error("not an absolute http or https URL")]
+    NotHttp,
+    /// It has a user name or password.
+    #[error("a URL here takes no user name or password")]
+    Userinfo,
+    /// It has a query.
+    #[error("a URL here takes no query")]
+    Query,
+}
+
+impl Origin {
+    /// Reads a base URL: `https://api.openai.com/v1`. A trailing slash makes no difference.
+    ///
+    /// # Errors
+    ///
+    /// When it is not an absolute `http` or `https` URL without user name, password and query.
+    pub fn parse(url: &str) -> Result<Self, OriginError> {
+        let uri: Uri = url.parse().map_err(|_| OriginError::NotHttp)?;
+        let parts = uri.into_parts();
+        let scheme = parts
+            .scheme
+            .filter(|s| *s == Scheme::HTTP || *s == Scheme::HTTPS);
+        let (Some(scheme), Some(authority)) = (scheme, parts.authority) else {
+            return Err(OriginError::NotHttp);
+        };
+        if authority.as_str().contains('@') {
+            return Err(OriginError::Userinfo);
+        }
+        let path = parts
+            .path_and_query
+            .unwrap_or_else(|| PathAndQuery::from_static("/"));
+        if path.query().is_some() {
+            return Err(OriginError::Query);
+        }
+        let base = path.path().trim_end_matches('/').into();
+        Ok(Self {
+            scheme,
+            authority,
+            base,
+            credential: None,
+        })
+    }
+
+    /// Puts this segment at the end of the base path unless it stands there already.
+    #[must_use]
+    pub fn ending_with(mut self, segment: &str) -> Self {
+        if !self.base.ends_with(segment) {
+            self.base = format!("{}{segment}", self.base).into();
+        }
+        self
+    }
+
+    /// Binds a credential to this origin.
+    #[must_use]
+    pub fn with_credential(mut self, credential: Credential) -> Self {
+        self.credential = Some(credential);
+        self
+    }
+
+    /// A request to `path` under the base path, with its credential on it. `caller` are the headers of the
+    /// caller's request: those meant for one hop, the caller's own credentials and `accept-encoding` (the
+    /// gateway must be able to read the reply) stay behind, everything else goes on.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_field` for a path with `.` or `..` segments, which could leave the base path.
+    pub fn request(
+        &self,
+        method: Method,
+        path: &str,
+        query: Option<&str>,
+        caller: &HeaderMap,
+        body: Body,
+    ) -> Result<http::Request<Body>, Error> {
+        let mut request = http::Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = self.uri(path, query)?;
+        let headers = request.headers_mut();
+        *headers = forwarded(caller);
+        if let Some(Credential { header, value }) = &self.credential {
+            headers.insert(header.clone(), value.clone());
+        }
+        Ok(request)
+    }
+
+    fn uri(&self, path: &str, query: Option<&str>) -> Result<Uri, Error> {
+        if path.split('/').any(is_dots) {
+            return Err(Error::new(
+                &codes::INVALID_FIELD,
+                "the path has a `.` or `..` segment",
+            ));
+        }
+        let base = &*self.base;
+        let target = match query {
+            None => format!("{base}{path}"),
+            Some(query) => format!("{base}{path}?{query}"),
+        };
+        let unfit = |e| Error::new(&codes::INVALID_FIELD, "the path cannot be sent on").because(e);
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target).map_err(unfit)?);
+        Ok(Uri::from_parts(parts).expect("scheme, authority and path make a URI"))
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.base)
+    }
+}
+
+/// Takes off the headers that end at this hop: the fixed ones, and those `connection` names.
+pub fn strip_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        for name in named_by_connection(headers) {
+            headers.remove(name);
+        }
+    }
+    for name in &HOP {
+        headers.remove(name);
+    }
+}
+
+fn forwarded(caller: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(caller.len() + 2);
+    let named = named_by_connection(caller);
+    for (name, value) in caller {
+        if !(HOP.contains(name) || OURS.contains(name) || named.contains(name)) {
+            kept.append(name, value.clone());
+        }
+    }
+    kept
+}
+
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect()
+}
+
+fn is_dots(segment: &str) -> bool {
+    let mut rest = segment.as_bytes();
+    let mut dots = 0;
+    while !rest.is_empty() {
+        rest = match rest {
+            [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] => rest,
+            _ => return false,
+        };
+        dots += 1;
+    }
+    (1..=2).contains(&dots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin() -> Origin {
+        Origin::parse("https://api.example.com/v1/")
+            .unwrap()
+            .with_credential(Credential::bearer("sk-secret").unwrap())
+    }
+
+    fn ask(
+        path: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> Result<http::Request<Body>, Error> {
+        let headers = headers
+            .iter()
+            .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
+            .collect();
+        origin().request(Method::POST, path, Some("a=b"), &headers, Body::empty())
+    }
+
+    #[test]
+    fn the_callers_credentials_and_hop_headers_stay_behind() {
+        let request = ask(
+            "/chat/completions",
+            &[
+                ("authorization", "Bearer mine"),
+                ("x-api-key", "mine"),
+                ("connection", "x-drop"),
+                ("x-drop", "1"),
+                ("te", "trailers"),
+                ("x-keep", "1"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(
+            request.uri(),
+            "https://api.example.com/v1/chat/completions?a=b"
+        );
+        let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["x-keep", "authorization"]);
+        assert_eq!(request.headers()["authorization"], "Bearer sk-secret");
+        assert!(request.headers()["authorization"].is_sensitive());
+    }
+
+    #[test]
+    fn no_path_leaves_the_base() {
+        for bad in ["/../admin", "/a/./b", "/%2e%2E/admin", "/.%2e"] {
+            assert_eq!(
+                ask(bad, &[]).unwrap_err().code(),
+                &codes::INVALID_FIELD,
+                "{bad}"
+            );
+        }
+        ask("/files/a...b/.well-known", &[]).unwrap();
+    }
+
+    #[test]
+    fn a_path_cannot_change_the_host() {
+        for path in ["@evil.example/x", "//evil.example/x", ":80@evil/x"] {
+            match ask(path, &[]) {
+                Ok(request) => assert_eq!(request.uri().host(), Some("api.example.com"), "{path}"),
+                Err(e) => assert_eq!(e.code(), &codes::INVALID_FIELD),
+            }
+        }
+    }
+
+    #[test]
+    fn urls_that_could_hide_something_are_refused() {
+        assert_eq!(Origin::parse("ftp://x").unwrap_err(), OriginError::NotHttp);
+        assert_eq!(Origin::parse("/v1").unwrap_err(), OriginError::NotHttp);
+        assert_eq!(
+            Origin::parse("https://u:p@x/v1").unwrap_err(),
+            OriginError::Userinfo
+        );
+        assert_eq!(
+            Origin::parse("https://x/v1?key=1").unwrap_err(),
+            OriginError::Query
+        );
+    }
+
+    #[test]
+    fn a_credential_does_not_print() {
+        assert!(!format!("{:?} {}", origin(), origin()).contains("sk-secret"));
+    }
+}
