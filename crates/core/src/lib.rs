@@ -1,1 +1,5 @@
 //! The vocabulary of the Portcullis AI gateway: bodies, errors, protocols, policies, routes and configuration.
+
+pub mod json;
+pub mod payload;
+pub mod wire;
