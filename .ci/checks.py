@@ -10,6 +10,7 @@ from pathlib import Path
 import ceilings
 import dependencies
 import modules
+import workspace
 
 
 def crate(**files):
@@ -109,6 +110,14 @@ class Dependencies(unittest.TestCase):
         self.assertFalse(self.faults("portcullis-policies", "tokio", features=["time"]))
         self.assertTrue(self.faults("portcullis-policies", "tokio", features=["time", "net"]))
         self.assertTrue(self.faults("portcullis-policies", "tokio", package_features={"wire": ["tokio?/net"]}))
+
+
+class Features(unittest.TestCase):
+    def test_default_features_are_followed_to_their_end(self):
+        whole = {"default": ["a"], "a": ["b", "dep:x"], "b": []}
+        self.assertTrue(workspace.all_by_default({"features": whole}))
+        self.assertTrue(workspace.all_by_default({"features": {}}))
+        self.assertFalse(workspace.all_by_default({"features": whole | {"c": []}}))
 
 
 class Ceilings(unittest.TestCase):

@@ -38,6 +38,15 @@ def features_alone(package):
     return ["-", *named] if named else []
 
 
+def all_by_default(package):
+    """Whether the default features turn on every other."""
+    features, on, next_on = package["features"], set(), {"default"}
+    while next_on:
+        on |= next_on
+        next_on = {part for name in next_on for part in features.get(name, [])} & set(features) - on
+    return set(features) <= on
+
+
 def main(what):
     workspace = metadata()
     packages = sorted(workspace["packages"], key=lambda p: p["name"])
@@ -48,7 +57,7 @@ def main(what):
         lines = [f"{p['name']} {f}" for p in packages for f in features_alone(p)]
     elif what == "rest":
         default = set(workspace["workspace_default_members"])
-        lines = [p["name"] for p in packages if p["id"] not in default or features_alone(p)]
+        lines = [p["name"] for p in packages if p["id"] not in default or not all_by_default(p)]
     elif what == "examples":
         lines = [p["name"] for p in examples]
     elif what == "smoke":
