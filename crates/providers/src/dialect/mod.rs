@@ -1,0 +1,19 @@
+//! Wire formats: what stands where in a request, a reply and an event. Pure functions over bytes.
+
+pub mod anthropic;
+pub mod openai;
+
+mod head;
+mod models;
+
+use std::sync::Arc;
+
+use portcullis_core::llm::Dialect;
+
+pub use models::{ModelEntry, list_models, render_model, render_models};
+
+/// Every dialect of this crate, in the order in which they are asked whether a call is theirs: OpenAI's
+/// chat dialect takes what no other claims.
+pub fn all() -> Vec<Arc<dyn Dialect>> {
+    vec![Arc::new(openai::Responses), Arc::new(anthropic::Messages), Arc::new(openai::Chat)]
+}

@@ -1,0 +1,14 @@
+//! OpenAI's API: chat completions with embeddings and models, and responses.
+//!
+//! Source: the OpenAPI description of the OpenAI API, `/chat/completions`, `/embeddings`, `/models`,
+//! `/responses`.
+
+mod chat;
+mod error;
+mod responses;
+#[cfg(test)]
+mod tests;
+
+pub use chat::Chat;
+pub use error::RenderOpenAi;
+pub use responses::Responses;

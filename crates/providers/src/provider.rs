@@ -1,0 +1,163 @@
+//! One endpoint of a vendor: typed calls written as HTTP, HTTP replies read as typed ones. No IO.
+
+use std::sync::Arc;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use portcullis_core::BoxFuture;
+use portcullis_core::body::Body;
+use portcullis_core::error::{Error, codes};
+use portcullis_core::llm::{
+    EventKind, EventStream, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation, Step, api_path,
+};
+use portcullis_core::payload::Payload;
+use portcullis_core::protocol::Encode;
+use portcullis_core::upstream::{Origin, Timeouts, strip_hop};
+
+/// How the usage of a streamed call is learnt where the upstream tells it only if asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum UsageMode {
+    /// Ask for it, and keep the extra event from a caller who did not ask.
+    #[default]
+    Ask,
+    /// Change nothing: usage is estimated for callers who do not ask. For hosts that refuse the question.
+    Passive,
+}
+
+/// Writes and reads the calls of one endpoint, in the caller's own dialect.
+#[derive(Debug)]
+pub struct Provider {
+    origin: Origin,
+    defaults: Vec<(HeaderName, HeaderValue)>,
+    usage: UsageMode,
+    max_reply: u64,
+}
+
+impl Provider {
+    /// Calls go to `origin`.
+    pub fn new(origin: Origin) -> Self {
+        Self { origin, defaults: Vec::new(), usage: UsageMode::Ask, max_reply: 64 << 20 }
+    }
+
+    /// A header the upstream demands, sent where the caller did not.
+    #[must_use]
+    pub fn default_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.defaults.push((name, value));
+        self
+    }
+
+    /// How usage is learnt. Default: it is asked for.
+    #[must_use]
+    pub fn usage(mut self, usage: UsageMode) -> Self {
+        self.usage = usage;
+        self
+    }
+
+    /// The largest document held of a reply, in bytes. Default: 64 MiB.
+    #[must_use]
+    pub fn max_reply(mut self, bytes: u64) -> Self {
+        self.max_reply = bytes;
+        self
+    }
+
+    fn asks_usage(&self, request: &LlmRequest) -> bool {
+        self.usage == UsageMode::Ask && request.stream && !request.usage_asked
+    }
+
+    fn body(&self, request: &LlmRequest) -> Result<Body, Error> {
+        match &request.body {
+            LlmInput::Json(payload) if self.asks_usage(request) => {
+                let mut payload = payload.clone();
+                request.dialect.ask_usage(request, &mut payload)?;
+                Ok(payload.raw().clone().into())
+            }
+            LlmInput::Json(payload) => Ok(payload.raw().clone().into()),
+            LlmInput::Opaque(once) => once.take().ok_or_else(|| {
+                Error::new(&codes::NOT_REPLAYABLE, codes::NOT_REPLAYABLE.about)
+            }),
+        }
+    }
+}
+
+impl Encode<Llm> for Provider {
+    fn request(&self, request: &LlmRequest) -> Result<http::Request<Body>, Error> {
+        let head = &request.head;
+        let path = api_path(head.uri.path());
+        let body = self.body(request)?;
+        let mut written =
+            self.origin.request(head.method.clone(), path, head.uri.query(), &head.headers, body)?;
+        let headers = written.headers_mut();
+        for (name, value) in &self.defaults {
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
+        let extensions = written.extensions_mut();
+        extensions.insert(request.context.clone());
+        if let Some(timeouts) = head.extensions.get::<Timeouts>() {
+            extensions.insert(*timeouts);
+        }
+        Ok(written)
+    }
+
+    fn response(
+        &self,
+        asked: LlmRequest,
+        reply: http::Response<Body>,
+    ) -> BoxFuture<'static, Result<LlmResponse, Error>> {
+        let hides_usage = self.asks_usage(&asked);
+        let max_reply = self.max_reply;
+        Box::pin(async move {
+            let (mut head, body) = reply.into_parts();
+            strip_hop(&mut head.headers);
+            let dialect = asked.dialect.clone();
+            let body = if !is_modelled(&asked, &head.headers) {
+                LlmOutput::Opaque(body)
+            } else if is_events(&head.headers) {
+                let events = EventStream::read(body, dialect.clone());
+                LlmOutput::Events(if hides_usage { hide_usage(events) } else { events })
+            } else {
+                LlmOutput::Whole(Payload::from(body.collect(max_reply).await.map_err(reply_error)?))
+            };
+            Ok(LlmResponse::new(head, dialect, body))
+        })
+    }
+}
+
+/// Whether the gateway looks into the reply: its operation is modelled, and it is not compressed.
+fn is_modelled(asked: &LlmRequest, reply: &HeaderMap) -> bool {
+    let plain = reply.get(http::header::CONTENT_ENCODING).is_none_or(|e| e == "identity");
+    asked.operation != Operation::Other && asked.head.method != Method::HEAD && plain
+}
+
+fn is_events(reply: &HeaderMap) -> bool {
+    let kind = reply.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    kind.get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
+}
+
+fn hide_usage(events: EventStream) -> EventStream {
+    events.map_batches(|batch| match batch {
+        Some(mut batch) => {
+            batch.hide(|event| event.kind() == EventKind::Usage);
+            Step::Emit(batch)
+        }
+        None => Step::Hold,
+    })
+}
+
+/// What went wrong with a reply's body is not the caller's body going wrong.
+fn reply_error(e: Error) -> Error {
+    match e.code() {
+        code if *code == codes::BODY_TOO_LARGE => {
+            Error::new(&codes::UPSTREAM_TOO_LARGE, codes::UPSTREAM_TOO_LARGE.about).because(e)
+        }
+        code if *code == codes::BODY_BROKEN => {
+            Error::new(&codes::UPSTREAM_BROKEN, codes::UPSTREAM_BROKEN.about).because(e)
+        }
+        _ => e,
+    }
+}
+
+/// The endpoint names recorded for a backend.
+pub(crate) fn endpoint_name(owner: &portcullis_core::config::ObjectId, provider: &str) -> Arc<str> {
+    if *owner.name == *provider { owner.name.clone() } else { format!("{}/{provider}", owner.name).into() }
+}

@@ -1,0 +1,18 @@
+//! Any host that speaks OpenAI's API under a base URL of its own.
+
+use portcullis_core::upstream::Credential;
+
+use super::{Vendor, no_headers};
+
+/// A host compatible with OpenAI: Ollama, vLLM and their like. Needs `baseUrl`; a key is optional.
+pub const OPENAI_COMPATIBLE: Vendor = Vendor {
+    name: "openai-compatible",
+    base_url: None,
+    version: None,
+    key_variables: &[],
+    key_required: false,
+    dialects: &["openai-chat", "openai-responses"],
+    credential: Credential::bearer,
+    default_headers: no_headers,
+    model_prefixes: &[],
+};

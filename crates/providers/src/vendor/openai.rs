@@ -1,0 +1,18 @@
+//! OpenAI.
+
+use portcullis_core::upstream::Credential;
+
+use super::{Vendor, no_headers};
+
+/// OpenAI, at `https://api.openai.com/v1`, with a bearer key.
+pub const OPENAI: Vendor = Vendor {
+    name: "openai",
+    base_url: Some("https://api.openai.com/v1"),
+    version: None,
+    key_variables: &["OPENAI_API_KEY"],
+    key_required: true,
+    dialects: &["openai-chat", "openai-responses"],
+    credential: Credential::bearer,
+    default_headers: no_headers,
+    model_prefixes: &["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-", "omni-moderation-"],
+};
