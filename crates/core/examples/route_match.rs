@@ -6,15 +6,16 @@
 
 use std::env;
 use std::error::Error;
+use std::hint::black_box;
 use std::io::{Write, stdout};
 
+use http::Request;
 use http::request::Parts;
-use http::{HeaderMap, Request};
-use portcullis_core::route::{HostMatch, PathMatch, RequestHead, RouteMatch, Table};
 
-/// Routes of one host.
-const PER_HOST: usize = 10;
-const PATHS: [&str; PER_HOST] = [
+use portcullis_core::route::{HostMatch, MatchError, PathMatch, RouteMatch, Table};
+
+/// The prefixes of each host.
+const PATHS: [&str; 10] = [
     "/",
     "/v1",
     "/v1/chat",
@@ -26,6 +27,8 @@ const PATHS: [&str; PER_HOST] = [
     "/openai/deployments",
     "/health",
 ];
+/// How many different requests take turns.
+const REQUESTS: usize = 60;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut numbers = env::args().skip(1).map(|arg| arg.parse::<usize>());
@@ -36,60 +39,45 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (routes, matches) = (number()??, number()??);
 
-    let table: Table<usize> = (0..routes)
-        .map(|n| Ok((route(n)?, n)))
-        .collect::<Result<_, _>>()?;
-    let requests = (0..64)
-        .map(|n| request(n, routes))
-        .collect::<Result<Vec<_>, _>>()?;
+    let table = (0..routes).map(|n| Ok((route(n)?, n)));
+    let table = table.collect::<Result<Table<usize>, MatchError>>()?;
+    let hosts = routes.div_ceil(PATHS.len());
+    let requests = (0..REQUESTS).map(|n| request(n, n * hosts / REQUESTS));
+    let requests = requests.collect::<Result<Vec<_>, _>>()?;
     let mut checksum = 0;
     for request in requests.iter().cycle().take(matches) {
-        let found = table.find(head(request)).map_or(0, |n| n + 1);
-        checksum = std::hint::black_box(checksum * 31 + found) % 1_000_003;
+        let found = table.find(black_box(request)).map_or(0, |n| n + 1);
+        checksum = (checksum * 31 + found) % 1_000_003;
     }
     writeln!(stdout(), "{checksum}")?;
     Ok(())
 }
 
-fn host(n: usize) -> String {
-    format!("team-{}.gateway.example.com", n / PER_HOST)
-}
-
-/// Every tenth host is a wildcard.
-fn route(n: usize) -> Result<RouteMatch, Box<dyn Error>> {
-    let wildcard = if n / PER_HOST % 10 == 9 { "*." } else { "" };
+fn route(n: usize) -> Result<RouteMatch, MatchError> {
+    let host = n / PATHS.len();
+    let wildcard = if is_wildcard(host) { "*." } else { "" };
     Ok(RouteMatch {
-        host: Some(HostMatch::new(&format!("{wildcard}{}", host(n)))?),
-        path: PathMatch::prefix(PATHS[n % PER_HOST])?,
+        host: Some(HostMatch::new(&format!(
+            "{wildcard}team-{host}.example.com"
+        ))?),
+        path: PathMatch::prefix(PATHS[n % PATHS.len()])?,
         ..RouteMatch::default()
     })
 }
 
-/// Requests for all parts of the table, and some for what is nowhere in it.
-fn request(n: usize, routes: usize) -> Result<Parts, http::Error> {
-    let target = n * routes / 64;
-    let below = ["", "/completions", "/a/b"][n % 3];
-    let uri = format!(
-        "{}{below}?stream=true",
-        PATHS[target % PER_HOST].trim_end_matches('/')
-    );
-    let uri = if uri.starts_with('/') {
-        uri
-    } else {
-        format!("/{uri}")
+/// A request for one of the routes of `host`; every twelfth is for a host of no route.
+fn request(n: usize, host: usize) -> Result<Parts, http::Error> {
+    let path = PATHS[n % PATHS.len()].trim_end_matches('/');
+    let below = ["/", "/completions", "/a/b"][n % 3];
+    let labels = if is_wildcard(host) { "eu.api." } else { "" };
+    let host = match n % 12 {
+        7 => "nowhere.example.org".to_owned(),
+        _ => format!("{labels}team-{host}.example.com:8080"),
     };
-    let host = if n % 16 == 7 {
-        "nowhere.example.org".into()
-    } else {
-        host(target)
-    };
-    Ok(Request::post(uri)
-        .header("host", host)
-        .body(())?
-        .into_parts()
-        .0)
+    let request = Request::post(format!("{path}{below}?stream=true")).header("host", host);
+    Ok(request.body(())?.into_parts().0)
 }
 
-fn head(parts: &Parts) -> RequestHead<'_> {
-    RequestHead::from(parts)
+fn is_wildcard(host: usize) -> bool {
+    host % 10 == 9
 }

@@ -39,7 +39,9 @@ impl<'a> RequestHead<'a> {
     pub fn new(method: &'a Method, uri: &'a http::Uri, headers: &'a HeaderMap) -> Self {
         let host = match uri.authority() {
             Some(authority) => Some(authority.as_str()),
-            None => headers.get(HOST).and_then(|host| host.to_str().ok()),
+            None => headers
+                .get(HOST)
+                .and_then(|host| str::from_utf8(host.as_bytes()).ok()),
         };
         Self {
             method,

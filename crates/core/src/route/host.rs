@@ -94,10 +94,10 @@ impl fmt::Display for HostMatch {
 /// A request's host without its port and trailing dot; none if it can be no route's host.
 ///
 pub(super) fn bare(host: &str) -> Option<&str> {
-    let host = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
+    let digits = host.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let host = host[..host.len() - digits]
+        .strip_suffix(':')
+        .unwrap_or(host);
     let host = host.strip_suffix('.').unwrap_or(host);
     (!host.is_empty() && host.len() <= MAX_HOST).then_some(host)
 }

@@ -49,41 +49,59 @@ impl Index {
     }
 }
 
-/// A hash of `bytes` below `seed`, eight bytes at a time.
-pub(super) fn hash(seed: u32, bytes: &[u8]) -> u32 {
-    hash_words(seed, bytes, 0)
+/// The length of the first segment of `path`, and its hash below `seed`.
+///
+/// Looks for the slash and hashes eight bytes at a time.
+pub(super) fn hash_segment(seed: u32, path: &[u8]) -> (usize, u32) {
+    let mut hash = u64::from(seed);
+    let mut rest = path;
+    loop {
+        let word = word(rest, b'/');
+        let slashes = zeros(word ^ (EACH * u64::from(b'/')));
+        if slashes != 0 {
+            let bits = slashes.trailing_zeros() & !7;
+            let length = path.len() - rest.len() + bits as usize / 8;
+            return (length, finish(mix(hash, word & !(u64::MAX << bits))));
+        }
+        hash = mix(hash, word);
+        rest = &rest[8..];
+    }
 }
 
-/// The same for host names, whatever the case of their letters.
-pub(super) fn hash_host(bytes: &[u8]) -> u32 {
+/// The hash of a host name, whatever the case of its letters.
+pub(super) fn hash_host(name: &[u8]) -> u32 {
     // Of what a host name is made of, this bit tells upper from lower case and nothing else.
-    hash_words(0, bytes, 0x2020_2020_2020_2020)
+    const CASE: u64 = EACH * 0x20;
+    let (words, rest) = name.as_chunks();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let hash = words.fold(name.len() as u64, |hash, word| mix(hash, word | CASE));
+    finish(mix(hash, word(rest, 0) | CASE))
 }
 
-fn hash_words(seed: u32, bytes: &[u8], fold: u64) -> u32 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut hash = mix(u64::from(seed), bytes.len() as u64);
-    for word in words {
-        hash = mix(hash, u64::from_le_bytes(*word) | fold);
+/// A word with a one in each byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// The first eight bytes, or fewer and `padding`.
+fn word(bytes: &[u8], padding: u8) -> u64 {
+    if let Some(word) = bytes.first_chunk() {
+        return u64::from_le_bytes(*word);
     }
-    if !rest.is_empty() {
-        hash = mix(hash, tail(rest) | fold);
-    }
-    (hash >> 32) as u32
+    let mut word = [padding; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(word)
+}
+
+/// Has the highest bit of the first byte set that is zero, and of none before it.
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(EACH) & !word & (EACH << 7)
 }
 
 fn mix(hash: u64, word: u64) -> u64 {
     (hash.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-/// One to seven bytes as a word that differs if they do.
-fn tail(bytes: &[u8]) -> u64 {
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        let high = u64::from(u32::from_le_bytes(*last));
-        high << 32 | u64::from(u32::from_le_bytes(*first))
-    } else {
-        bytes.iter().fold(0, |word, &b| word << 8 | u64::from(b))
-    }
+fn finish(hash: u64) -> u32 {
+    (hash >> 32) as u32
 }
 
 #[cfg(test)]
@@ -92,9 +110,7 @@ mod tests {
 
     #[test]
     fn every_number_is_found_and_no_other() {
-        let entries: Vec<_> = (0..1000)
-            .map(|n: u32| (hash(n % 3, &n.to_le_bytes()), n))
-            .collect();
+        let entries: Vec<_> = (0..1000).map(|n: u32| (n % 300, n)).collect();
         let index = Index::new(&entries);
         for &(hash, n) in &entries {
             assert_eq!(index.find(hash, |m| m == n), Some(n));
@@ -107,6 +123,18 @@ mod tests {
     fn numbers_of_one_hash_are_told_apart() {
         let index = Index::new(&[(7, 1), (7, 2), (7, 3)]);
         assert!((1..=3).all(|n| index.find(7, |m| m == n) == Some(n)));
+    }
+
+    #[test]
+    fn a_segment_ends_at_its_slash_and_hashes_as_if_alone() {
+        for length in 0..40 {
+            let segment = &b"/abcdefghijklmnopqrstuvwxyz.ABCDEFGHIJKLM"[1..=length];
+            let (end, alone) = hash_segment(7, segment);
+            assert_eq!(end, length);
+            let path = [segment, b"/rest/of/the/path"].concat();
+            assert_eq!(hash_segment(7, &path), (length, alone));
+            assert_ne!(hash_segment(8, &path).1, alone);
+        }
     }
 
     #[test]

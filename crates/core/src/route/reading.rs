@@ -58,18 +58,28 @@ pub(super) fn escaped(high: u8, low: u8) -> Option<u8> {
 /// A quick look at each pair of neighbours: nothing escaped, no backslash, and no slash before a
 /// slash or a dot. Most paths pass; the others are scanned.
 fn is_plain(path: &[u8]) -> bool {
-    let Some((&last, head)) = path.split_last() else {
-        return true;
-    };
-    let odd = |b: u8| b == b'%' || b == b'\\';
-    // `.` and `/` differ in the lowest bit only. No early return: this compiles to vectors.
-    let found = head
-        .iter()
-        .zip(&path[1..])
-        .fold(false, |found, (&b, &next)| {
-            found | odd(b) | (b == b'/' && next | 1 == b'/')
-        });
-    !(found | odd(last))
+    let mut rest = path;
+    let mut odd = false;
+    while let Some(block) = rest.first_chunk::<17>() {
+        odd |= is_odd(block);
+        rest = &rest[16..];
+    }
+    let mut last = [0; 17];
+    last[..rest.len()].copy_from_slice(rest);
+    !(odd | is_odd(&last))
+}
+
+/// Looks at the first sixteen bytes and the one behind each. Without a branch, so that it compiles
+/// to vectors.
+fn is_odd(block: &[u8; 17]) -> bool {
+    let mut odd = 0;
+    for at in 0..16 {
+        let (byte, next) = (block[at], block[at + 1]);
+        // `.` and `/` differ in the lowest bit only.
+        let pair = u8::from(byte == b'/') & u8::from(next | 1 == b'/');
+        odd |= pair | u8::from(byte == b'%') | u8::from(byte == b'\\');
+    }
+    odd != 0
 }
 
 /// Whether the path has dot segments, and whether its normal form is another path.
@@ -140,6 +150,20 @@ mod tests {
             "/é",
         ] {
             assert_eq!(read(path), Reading::Plain, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_odd_is_seen_at_every_place_of_a_long_path() {
+        for length in 1..70 {
+            let plain = format!("/{}", "a".repeat(length));
+            assert!(is_plain(plain.as_bytes()));
+            for odd in ["%", "\\", "//", "/."] {
+                for at in 1..=length {
+                    let path = format!("{}{odd}{}", &plain[..at], &plain[at..]);
+                    assert!(!is_plain(path.as_bytes()), "{path}");
+                }
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::index::{Index, hash};
+use super::index::{Index, hash_segment};
 
 /// A forest of path segments: a root for each host, below it the paths its routes name.
 #[derive(Clone, Debug)]
@@ -47,9 +47,9 @@ impl Tree {
             if node.is_leaf {
                 return Walk { node, whole: false };
             }
-            let end = path.iter().position(|&b| b == b'/');
-            let segment = &path[..end.unwrap_or(path.len())];
-            let below = self.edges.find(hash(number, segment), |below| {
+            let (end, hash) = hash_segment(number, path);
+            let (segment, after) = path.split_at(end);
+            let below = self.edges.find(hash, |below| {
                 let below = self.node(below);
                 below.parent == number && below.segment.as_bytes() == segment
             });
@@ -58,7 +58,7 @@ impl Tree {
             };
             number = below;
             node = self.node(below);
-            rest = end.map(|end| &path[end + 1..]);
+            rest = after.strip_prefix(b"/");
         }
         Walk {
             node,
@@ -103,10 +103,9 @@ impl Planter {
                 self.nodes[number].above = above;
             }
         }
-        let edges = self
-            .numbers
-            .iter()
-            .map(|((parent, segment), &number)| (hash(*parent, segment.as_bytes()), number));
+        let edges = self.numbers.iter().map(|((parent, segment), &number)| {
+            (hash_segment(*parent, segment.as_bytes()).1, number)
+        });
         let edges = Index::new(&edges.collect::<Vec<_>>());
         Tree {
             nodes: self.nodes.into(),

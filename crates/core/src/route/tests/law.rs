@@ -1,6 +1,8 @@
 //! The indexed table against a scan over plain strings that shares none of its code.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use http::{HeaderMap, HeaderName, Method};
 use proptest::prelude::*;
@@ -62,9 +64,14 @@ fn built(route: &Written) -> RouteMatch {
 }
 
 fn full(pattern: &str, value: &str) -> bool {
-    Regex::new(&format!("^(?:{pattern})$"))
-        .unwrap()
-        .is_match(value)
+    thread_local!(static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default());
+    COMPILED.with_borrow_mut(|compiled| {
+        let whole = format!("^(?:{pattern})$");
+        let regex = compiled
+            .entry(whole)
+            .or_insert_with_key(|whole| Regex::new(whole).unwrap());
+        regex.is_match(value)
+    })
 }
 
 fn host_matches(wanted: &str, host: &str) -> bool {
@@ -180,8 +187,8 @@ fn joined(parts: Vec<&'static str>) -> String {
 
 fn pairs(names: &'static [&'static str]) -> impl Strategy<Value = Vec<(String, How, String)>> {
     let value = prop_oneof![
-        select(vec!["1", "2"]).prop_map(|value| (How::Exact, value)),
-        select(vec!["[12]", "1|12", ".*"]).prop_map(|value| (How::Regex, value)),
+        5 => select(vec!["1", "2"]).prop_map(|value| (How::Exact, value)),
+        1 => select(vec!["[12]", "1|12", ".*"]).prop_map(|value| (How::Regex, value)),
     ];
     let pair = (select(names), value).prop_map(|(n, (how, v))| (n.to_owned(), how, v.to_owned()));
     prop_oneof![2 => Just(vec![]), 1 => prop::collection::vec(pair, 1..4)]
@@ -194,10 +201,10 @@ fn written() -> impl Strategy<Value = Written> {
     let segments = select(vec!["a", "b", "ab", "%C3%A9", "a;b", ".a"]);
     let path = prop::collection::vec(segments, 0..4).prop_map(joined);
     let path = prop_oneof![
-        path.clone()
+        4 => path.clone()
             .prop_map(|path| (How::Exact, if path.is_empty() { "/".into() } else { path })),
-        path.prop_map(|path| (How::Prefix, path + "/")),
-        select(vec![
+        4 => path.prop_map(|path| (How::Prefix, path + "/")),
+        1 => select(vec![
             "/a.*",
             "/[ab]/[ab]",
             "/a|/ab",
@@ -275,7 +282,7 @@ fn asked() -> impl Strategy<Value = Asked> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn the_index_finds_what_a_scan_finds(
