@@ -52,7 +52,7 @@
 //! - A path with doubled slashes, an escaped slash, a backslash, an escaped letter, digit or one of
 //!   `-._~`, or an escape in lower case is looked up as sent and in its normal form (RFC 3986
 //!   §6.2.2, with `/` for every kind of slash and single slashes). If both lead to one and the
-//!   same route, that is the route; otherwise there is **none**. So `/model/arn%3Aaws%2Fx/invoke`
+//!   same route (one entry of the table), that is the route; otherwise there is **none**. So `/model/arn%3Aaws%2Fx/invoke`
 //!   reaches the prefix `/model`, and `//admin` does not slip past the prefix `/admin` into `/`.
 //!   Routes without an expression stay safe also from upstreams that normalise in part.
 //! - All other paths match as they stand. Escapes are decoded once, `;` has no meaning, letters
