@@ -15,6 +15,7 @@ pub mod llm;
 pub mod payload;
 pub mod protocol;
 pub mod respond;
+pub mod route;
 pub mod upstream;
 pub mod wire;
 

@@ -1,0 +1,4 @@
+//! Route stretch: the table as a whole.
+
+mod claims;
+mod law;
