@@ -1,6 +1,7 @@
 //! Where requests to an upstream go, and the only way to put a credential on one.
 
 use std::fmt;
+use std::time::Duration;
 
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST,
@@ -72,6 +73,17 @@ impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credential({}: [secret])", self.header)
     }
+}
+
+/// How long the HTTP client waits, as an extension of the request. What is `None` is the client's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To look up the host, connect and shake hands.
+    pub connect: Option<Duration>,
+    /// From the request being sent to the head of the reply.
+    pub first_byte: Option<Duration>,
+    /// Between two pieces of the reply.
+    pub idle: Option<Duration>,
 }
 
 /// An upstream: scheme, authority, a base path, and the credential that goes there and nowhere else.

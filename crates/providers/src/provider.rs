@@ -8,7 +8,8 @@ use portcullis_core::BoxFuture;
 use portcullis_core::body::Body;
 use portcullis_core::error::{Error, codes};
 use portcullis_core::llm::{
-    EventKind, EventStream, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation, Step, api_path,
+    EventKind, EventStream, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation, Step,
+    api_path,
 };
 use portcullis_core::payload::Payload;
 use portcullis_core::protocol::Encode;
@@ -37,7 +38,12 @@ pub struct Provider {
 impl Provider {
     /// Calls go to `origin`.
     pub fn new(origin: Origin) -> Self {
-        Self { origin, defaults: Vec::new(), usage: UsageMode::Ask, max_reply: 64 << 20 }
+        Self {
+            origin,
+            defaults: Vec::new(),
+            usage: UsageMode::Ask,
+            max_reply: 64 << 20,
+        }
     }
 
     /// A header the upstream demands, sent where the caller did not.
@@ -73,9 +79,9 @@ impl Provider {
                 Ok(payload.raw().clone().into())
             }
             LlmInput::Json(payload) => Ok(payload.raw().clone().into()),
-            LlmInput::Opaque(once) => once.take().ok_or_else(|| {
-                Error::new(&codes::NOT_REPLAYABLE, codes::NOT_REPLAYABLE.about)
-            }),
+            LlmInput::Opaque(once) => once
+                .take()
+                .ok_or_else(|| Error::new(&codes::NOT_REPLAYABLE, codes::NOT_REPLAYABLE.about)),
         }
     }
 }
@@ -85,8 +91,13 @@ impl Encode<Llm> for Provider {
         let head = &request.head;
         let path = api_path(head.uri.path());
         let body = self.body(request)?;
-        let mut written =
-            self.origin.request(head.method.clone(), path, head.uri.query(), &head.headers, body)?;
+        let mut written = self.origin.request(
+            head.method.clone(),
+            path,
+            head.uri.query(),
+            &head.headers,
+            body,
+        )?;
         let headers = written.headers_mut();
         for (name, value) in &self.defaults {
             headers.entry(name).or_insert_with(|| value.clone());
@@ -114,9 +125,15 @@ impl Encode<Llm> for Provider {
                 LlmOutput::Opaque(body)
             } else if is_events(&head.headers) {
                 let events = EventStream::read(body, dialect.clone());
-                LlmOutput::Events(if hides_usage { hide_usage(events) } else { events })
+                LlmOutput::Events(if hides_usage {
+                    hide_usage(events)
+                } else {
+                    events
+                })
             } else {
-                LlmOutput::Whole(Payload::from(body.collect(max_reply).await.map_err(reply_error)?))
+                LlmOutput::Whole(Payload::from(
+                    body.collect(max_reply).await.map_err(reply_error)?,
+                ))
             };
             Ok(LlmResponse::new(head, dialect, body))
         })
@@ -125,13 +142,18 @@ impl Encode<Llm> for Provider {
 
 /// Whether the gateway looks into the reply: its operation is modelled, and it is not compressed.
 fn is_modelled(asked: &LlmRequest, reply: &HeaderMap) -> bool {
-    let plain = reply.get(http::header::CONTENT_ENCODING).is_none_or(|e| e == "identity");
+    let plain = reply
+        .get(http::header::CONTENT_ENCODING)
+        .is_none_or(|e| e == "identity");
     asked.operation != Operation::Other && asked.head.method != Method::HEAD && plain
 }
 
 fn is_events(reply: &HeaderMap) -> bool {
-    let kind = reply.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    kind.get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
+    let kind = reply
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], HeaderValue::as_bytes);
+    kind.get(..17)
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
 }
 
 fn hide_usage(events: EventStream) -> EventStream {
@@ -159,5 +181,9 @@ fn reply_error(e: Error) -> Error {
 
 /// The endpoint names recorded for a backend.
 pub(crate) fn endpoint_name(owner: &portcullis_core::config::ObjectId, provider: &str) -> Arc<str> {
-    if *owner.name == *provider { owner.name.clone() } else { format!("{}/{provider}", owner.name).into() }
+    if *owner.name == *provider {
+        owner.name.clone()
+    } else {
+        format!("{}/{provider}", owner.name).into()
+    }
 }

@@ -21,7 +21,10 @@ pub(super) fn read(
             return Err(Error::new(&codes::DUPLICATE_KEY, what).param(&key));
         }
         if member.key == "model" {
-            let model = member.value.as_str().ok_or_else(|| wrong("model", "a string"))?;
+            let model = member
+                .value
+                .as_str()
+                .ok_or_else(|| wrong("model", "a string"))?;
             head.model = model.into_owned();
         } else if member.key == "stream" {
             head.stream = match member.value.as_bool() {
@@ -33,7 +36,11 @@ pub(super) fn read(
             more(&member, &mut head);
         }
     }
-    if head.model.is_empty() { Err(wrong("model", "the name of a model")) } else { Ok(head) }
+    if head.model.is_empty() {
+        Err(wrong("model", "the name of a model"))
+    } else {
+        Ok(head)
+    }
 }
 
 /// Writes another model's name over the `model` of the document.
@@ -56,7 +63,10 @@ pub(super) fn splice(body: &mut Payload<Doc>, edits: &mut [Splice]) -> Result<()
 
 /// The body is not JSON, or not a JSON object.
 pub(super) fn not_json(e: JsonError) -> Error {
-    Error::new(&codes::BODY_NOT_JSON, format!("the body is not valid JSON: {e}"))
+    Error::new(
+        &codes::BODY_NOT_JSON,
+        format!("the body is not valid JSON: {e}"),
+    )
 }
 
 /// A field is missing or of the wrong type.

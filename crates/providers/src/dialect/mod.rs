@@ -15,5 +15,9 @@ pub use models::{ModelEntry, list_models, render_model, render_models};
 /// Every dialect of this crate, in the order in which they are asked whether a call is theirs: OpenAI's
 /// chat dialect takes what no other claims.
 pub fn all() -> Vec<Arc<dyn Dialect>> {
-    vec![Arc::new(openai::Responses), Arc::new(anthropic::Messages), Arc::new(openai::Chat)]
+    vec![
+        Arc::new(openai::Responses),
+        Arc::new(anthropic::Messages),
+        Arc::new(openai::Chat),
+    ]
 }

@@ -18,7 +18,11 @@ pub struct ModelEntry {
 impl ModelEntry {
     /// A model of which only the name is known.
     pub fn named(id: impl Into<String>) -> Self {
-        Self { id: id.into(), owner: None, created: None }
+        Self {
+            id: id.into(),
+            owner: None,
+            created: None,
+        }
     }
 }
 
@@ -29,7 +33,11 @@ pub fn list_models(body: &[u8]) -> Option<Vec<ModelEntry>> {
         let element = element.ok()?;
         let text = |key: &str| Some(element.get(key)?.as_str()?.into_owned());
         let created = element.get("created").and_then(Raw::as_u64);
-        Some(ModelEntry { id: text("id")?, owner: text("owned_by"), created })
+        Some(ModelEntry {
+            id: text("id")?,
+            owner: text("owned_by"),
+            created,
+        })
     });
     entries.collect()
 }
@@ -59,7 +67,8 @@ pub fn render_models(dialect: &str, models: &[ModelEntry]) -> Bytes {
 fn one(dialect: &str, model: &ModelEntry) -> Value {
     let created = model.created.unwrap_or(0);
     if is_anthropic(dialect) {
-        let at = jiff::Timestamp::from_second(i64::try_from(created).unwrap_or(0)).unwrap_or_default();
+        let at =
+            jiff::Timestamp::from_second(i64::try_from(created).unwrap_or(0)).unwrap_or_default();
         json!({ "type": "model", "id": model.id, "display_name": model.id, "created_at": at.to_string() })
     } else {
         let owner = model.owner.as_deref().unwrap_or("portcullis");

@@ -17,7 +17,10 @@ pub const ANTHROPIC: Vendor = Vendor {
     dialects: &["anthropic-messages"],
     credential: |key| Credential::new(HeaderName::from_static("x-api-key"), key),
     default_headers: || {
-        vec![(HeaderName::from_static(VERSION_HEADER), HeaderValue::from_static("2023-06-01"))]
+        vec![(
+            HeaderName::from_static(VERSION_HEADER),
+            HeaderValue::from_static("2023-06-01"),
+        )]
     },
     model_prefixes: &["claude-"],
 };

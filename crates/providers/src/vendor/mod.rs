@@ -57,7 +57,11 @@ impl Vendors {
     /// If there is one of that name: it is a mistake in the program, found at its start.
     pub fn add(&mut self, vendor: Vendor) -> &mut Self {
         let before = self.0.insert(vendor.name, vendor);
-        assert!(before.is_none(), "vendor `{}` is registered twice", vendor.name);
+        assert!(
+            before.is_none(),
+            "vendor `{}` is registered twice",
+            vendor.name
+        );
         self
     }
 

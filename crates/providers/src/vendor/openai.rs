@@ -14,5 +14,13 @@ pub const OPENAI: Vendor = Vendor {
     dialects: &["openai-chat", "openai-responses"],
     credential: Credential::bearer,
     default_headers: no_headers,
-    model_prefixes: &["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-", "omni-moderation-"],
+    model_prefixes: &[
+        "gpt-",
+        "o1",
+        "o3",
+        "o4",
+        "chatgpt-",
+        "text-embedding-",
+        "omni-moderation-",
+    ],
 };

@@ -14,11 +14,17 @@ pub struct RenderAnthropic;
 
 impl Render for RenderAnthropic {
     fn body(&self, error: &Error) -> (Bytes, HeaderValue) {
-        (document(error).to_string().into(), HeaderValue::from_static("application/json"))
+        (
+            document(error).to_string().into(),
+            HeaderValue::from_static("application/json"),
+        )
     }
 
     fn in_stream(&self, error: &Error) -> Option<Bytes> {
-        Some(sse::encode(Some("error"), document(error).to_string().as_bytes()))
+        Some(sse::encode(
+            Some("error"),
+            document(error).to_string().as_bytes(),
+        ))
     }
 }
 

@@ -40,7 +40,10 @@ impl Dialect for Messages {
 
     fn head(&self, _: Operation, body: &[u8]) -> Result<Head, Error> {
         // Every stream reports usage.
-        head::read(body, |_, _| {}).map(|head| Head { usage_asked: true, ..head })
+        head::read(body, |_, _| {}).map(|head| Head {
+            usage_asked: true,
+            ..head
+        })
     }
 
     fn set_model(&self, body: &mut Payload<Doc>, model: &str) -> Result<(), Error> {
@@ -87,7 +90,9 @@ fn note_usage(usage: Raw<'_>, tokens: &mut Tokens) -> bool {
     tokens.cache_write = count("cache_creation_input_tokens").unwrap_or(tokens.cache_write);
     tokens.input = count("input_tokens").unwrap_or(plain) + tokens.cache_read + tokens.cache_write;
     tokens.output = count("output_tokens").unwrap_or(tokens.output);
-    let reasoning = usage.path(&["output_tokens_details", "thinking_tokens"]).and_then(Raw::as_u64);
+    let reasoning = usage
+        .path(&["output_tokens_details", "thinking_tokens"])
+        .and_then(Raw::as_u64);
     tokens.reasoning = reasoning.unwrap_or(tokens.reasoning);
     true
 }

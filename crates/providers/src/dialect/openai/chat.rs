@@ -38,7 +38,11 @@ impl Dialect for Chat {
     fn head(&self, _: Operation, body: &[u8]) -> Result<Head, Error> {
         head::read(body, |member, head| {
             if member.key == "stream_options" {
-                head.usage_asked = member.value.get("include_usage").and_then(Raw::as_bool).unwrap_or(false);
+                head.usage_asked = member
+                    .value
+                    .get("include_usage")
+                    .and_then(Raw::as_bool)
+                    .unwrap_or(false);
             }
         })
     }
@@ -55,7 +59,9 @@ impl Dialect for Chat {
         let raw = body.raw().clone();
         let document = Raw::parse(&raw).map_err(head::not_json)?;
         let yes = || Change::Set(Bytes::from_static(b"true"));
-        let options = document.get("stream_options").filter(|options| !options.is_null());
+        let options = document
+            .get("stream_options")
+            .filter(|options| !options.is_null());
         let edits = match options {
             Some(options) => edit_object(options, &[("include_usage", yes())]),
             None => {
@@ -74,7 +80,9 @@ impl Dialect for Chat {
         }
         let mut chunk = Chunk::default();
         for member in Members::of_document(data) {
-            let Ok(member) = member else { return EventKind::Unparsable };
+            let Ok(member) = member else {
+                return EventKind::Unparsable;
+            };
             if member.key == "choices" {
                 chunk.choices(member.value);
             } else if member.key == "usage" {
@@ -87,7 +95,9 @@ impl Dialect for Chat {
     }
 
     fn usage(&self, json: &[u8], tokens: &mut Tokens) -> bool {
-        let usage = Members::of_document(json).filter_map(Result::ok).find(|m| m.key == "usage");
+        let usage = Members::of_document(json)
+            .filter_map(Result::ok)
+            .find(|m| m.key == "usage");
         usage.is_some_and(|member| chat_usage(member.value, tokens))
     }
 
@@ -112,9 +122,11 @@ impl Chunk {
             self.some_choice = true;
             for member in choice.members().filter_map(Result::ok) {
                 if member.key == "delta" {
-                    self.content |= member.value.members().filter_map(Result::ok).any(|m| {
-                        m.key != "role" && is_filled(m.value)
-                    });
+                    self.content |= member
+                        .value
+                        .members()
+                        .filter_map(Result::ok)
+                        .any(|m| m.key != "role" && is_filled(m.value));
                 } else if member.key == "finish_reason" {
                     self.finish |= is_filled(member.value);
                 } else if member.key == "text" {
@@ -129,7 +141,11 @@ impl Chunk {
             Self { error: true, .. } => EventKind::Error,
             Self { finish: true, .. } => EventKind::Finish,
             Self { content: true, .. } => EventKind::Content,
-            Self { usage: true, some_choice: false, .. } => EventKind::Usage,
+            Self {
+                usage: true,
+                some_choice: false,
+                ..
+            } => EventKind::Usage,
             _ => EventKind::Other,
         }
     }

@@ -16,7 +16,9 @@ pub struct RenderOpenAi {
 impl RenderOpenAi {
     /// For chat completions, whose events have no names.
     pub const fn chat() -> Self {
-        Self { named_events: false }
+        Self {
+            named_events: false,
+        }
     }
 
     /// For responses, whose events have names.
@@ -28,7 +30,10 @@ impl RenderOpenAi {
 impl Render for RenderOpenAi {
     fn body(&self, error: &Error) -> (Bytes, HeaderValue) {
         let body = json!({ "error": error_object(error) });
-        (body.to_string().into(), HeaderValue::from_static("application/json"))
+        (
+            body.to_string().into(),
+            HeaderValue::from_static("application/json"),
+        )
     }
 
     fn in_stream(&self, error: &Error) -> Option<Bytes> {

@@ -28,7 +28,10 @@ impl Dialect for Responses {
 
     fn head(&self, _: Operation, body: &[u8]) -> Result<Head, Error> {
         // The terminal event always carries usage.
-        head::read(body, |_, _| {}).map(|head| Head { usage_asked: true, ..head })
+        head::read(body, |_, _| {}).map(|head| Head {
+            usage_asked: true,
+            ..head
+        })
     }
 
     fn set_model(&self, body: &mut Payload<Doc>, model: &str) -> Result<(), Error> {
@@ -38,7 +41,9 @@ impl Dialect for Responses {
     fn classify(&self, name: &[u8], data: &[u8]) -> EventKind {
         let kind;
         let name = if name.is_empty() {
-            let Some(found) = type_of(data) else { return EventKind::Unparsable };
+            let Some(found) = type_of(data) else {
+                return EventKind::Unparsable;
+            };
             kind = found;
             kind.as_bytes()
         } else {
