@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io};
 
-use super::BoxError;
+use super::{BoxError, request::RequestBodyError};
 
 /// A failed exchange. [`Display`](fmt::Display) tells the kind; the cause is in
 /// [`source`](Error::source).
@@ -133,14 +133,6 @@ impl Error for ClientError {
 
 /// The kind of a hyper error; `None` when it only says that the connection failed.
 fn classify(error: &hyper::Error) -> Option<ErrorKind> {
-    if error.is_user() {
-        let from_body = error.source().is_some();
-        return Some(if from_body {
-            ErrorKind::Body
-        } else {
-            ErrorKind::Request
-        });
-    }
     if error.is_parse() {
         return Some(ErrorKind::Protocol);
     }
@@ -148,7 +140,13 @@ fn classify(error: &hyper::Error) -> Option<ErrorKind> {
         return Some(ErrorKind::Closed);
     }
     let mut next = error.source();
+    if error.is_user() && next.is_none() {
+        return Some(ErrorKind::Request);
+    }
     while let Some(cause) = next {
+        if cause.is::<RequestBodyError>() {
+            return Some(ErrorKind::Body);
+        }
         if let Some(io) = cause.downcast_ref::<io::Error>() {
             return Some(classify_io(io.kind()));
         }

@@ -45,7 +45,7 @@ pub(super) struct Link {
 /// A request that got no response, with the request if the connection never looked at it.
 struct Refused {
     error: ClientError,
-    request: Option<Request<RequestBody>>,
+    request: Option<Box<Request<RequestBody>>>,
 }
 
 /// Sends a request over an idle connection or a new one and waits for the head of the response.
@@ -64,7 +64,7 @@ pub(super) async fn exchange(
             Err(Refused {
                 request: Some(request),
                 ..
-            }) => request,
+            }) => *request,
             result => return result.map_err(|refused| refused.error),
         };
     }
@@ -187,6 +187,9 @@ impl From<TrySendError<Request<RequestBody>>> for Refused {
     fn from(mut refused: TrySendError<Request<RequestBody>>) -> Self {
         let request = refused.take_message();
         let error = ClientError::connection(refused.into_error(), request.is_none());
-        Self { error, request }
+        Self {
+            error,
+            request: request.map(Box::new),
+        }
     }
 }

@@ -24,8 +24,13 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    ClientError, ErrorKind, Timeouts, body::ResponseBody, client::Shared, connect::Stream,
-    pool::Origin, request::RequestBody, timeout::Watch,
+    BoxError, ClientError, ErrorKind, Timeouts,
+    body::ResponseBody,
+    client::Shared,
+    connect::Stream,
+    pool::{Open, Origin},
+    request::RequestBody,
+    timeout::Watch,
 };
 
 /// How often a request is sent again when connections refuse it untouched, as they do when the
@@ -46,14 +51,15 @@ type Conn = Connection<TokioIo<Stream>, RequestBody, TokioExecutor>;
 #[derive(Debug)]
 pub(super) struct Line {
     sender: SendRequest<RequestBody>,
+    /// Run by a task; shared with it because it alone knows how many streams the upstream allows.
+    connection: Arc<Mutex<Conn>>,
     load: Arc<Load>,
 }
 
-/// How many exchanges a connection carries, and may carry by the upstream's last word.
+/// How many exchanges a connection carries.
 #[derive(Debug)]
 struct Load {
     active: AtomicUsize,
-    limit: AtomicUsize,
     unused_since: Mutex<Instant>,
 }
 
@@ -94,6 +100,10 @@ pub(super) async fn exchange(
             Err(mut refused) => match refused.take_message() {
                 Some(untouched) if tries < TRIES => request = untouched,
                 Some(_) => return Err(ClientError::connection(refused.into_error(), false)),
+                None if progress.failed() => {
+                    let source = BoxError::from(refused.into_error());
+                    return Err(ClientError::sent(ErrorKind::Body, source));
+                }
                 None => return Err(ClientError::stream(refused.into_error())),
             },
         }
@@ -148,20 +158,25 @@ impl Line {
         let (sender, connection): (_, Conn) = handshake
             .await
             .map_err(|error| ClientError::connection(error, false))?;
+        let connection = Arc::new(Mutex::new(connection));
+        tokio::spawn(run(Arc::clone(&connection), origin.count()));
+        let unused_since = Mutex::new(Instant::now());
         let load = Arc::new(Load {
             active: AtomicUsize::new(0),
-            limit: AtomicUsize::new(connection.current_max_send_streams()),
-            unused_since: Mutex::new(Instant::now()),
+            unused_since,
         });
-        tokio::spawn(run(connection, Arc::clone(&load), origin.count()));
-        Ok(Self { sender, load })
+        Ok(Self {
+            sender,
+            connection,
+            load,
+        })
     }
 
     fn place(&self) -> Option<Place> {
         if self.sender.is_closed() {
             return None;
         }
-        let limit = self.load.limit.load(Relaxed);
+        let limit = self.connection.lock().current_max_send_streams();
         let free = |active| (active < limit).then_some(active + 1);
         self.load.active.fetch_update(Relaxed, Relaxed, free).ok()?;
         Some((self.sender.clone(), Permit(Arc::clone(&self.load))))
@@ -179,17 +194,9 @@ impl Line {
     }
 }
 
-/// Runs the connection to its end and passes on how many streams the upstream allows.
-async fn run(mut connection: Conn, load: Arc<Load>, open: super::pool::Open) {
-    let end = poll_fn(|cx| {
-        let end = Pin::new(&mut connection).poll(cx);
-        if end.is_pending() {
-            load.limit
-                .store(connection.current_max_send_streams(), Relaxed);
-        }
-        end
-    });
-    if let Err(error) = end.await {
+/// Runs the connection to its end.
+async fn run(connection: Arc<Mutex<Conn>>, open: Open) {
+    if let Err(error) = poll_fn(|cx| Pin::new(&mut *connection.lock()).poll(cx)).await {
         tracing::debug!(%error, "http/2 connection failed");
     }
     drop(open);
