@@ -184,6 +184,8 @@ pub struct Exchange {
     pub losses: Vec<Cow<'static, str>>,
     /// How it ended.
     pub outcome: Outcome,
+    /// What the gateway itself refused or failed with, for the log: causes included.
+    pub error: Option<Box<str>>,
 }
 
 impl Exchange {
@@ -213,6 +215,7 @@ impl Exchange {
             policies: SmallVec::new(),
             losses: Vec::new(),
             outcome: Outcome::Completed,
+            error: None,
         }
     }
 

@@ -107,6 +107,18 @@ impl Error {
         self.0.retry_after
     }
 
+    /// The words with those of every cause, for the log.
+    pub fn chain(&self) -> String {
+        let mut words = self.to_string();
+        let mut cause = self.source();
+        while let Some(e) = cause {
+            words.push_str(": ");
+            words.push_str(&e.to_string());
+            cause = e.source();
+        }
+        words
+    }
+
     /// Headers that belong on the rendered reply.
     pub fn headers(&self) -> &HeaderMap {
         &self.0.headers

@@ -154,7 +154,6 @@ impl Codec<Llm> for LlmCodec {
 fn encode(reply: LlmResponse) -> http::Response<Body> {
     let LlmResponse {
         mut head,
-        dialect,
         body,
     } = reply;
     let body = match body {
@@ -162,7 +161,7 @@ fn encode(reply: LlmResponse) -> http::Response<Body> {
             head.headers.remove(CONTENT_LENGTH);
             Body::from(payload.raw().clone())
         }
-        LlmOutput::Events(events) => events.into_body(&*dialect),
+        LlmOutput::Events(events) => events.into_body(),
         LlmOutput::Opaque(body) => body,
     };
     http::Response::from_parts(head, body)

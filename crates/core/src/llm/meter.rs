@@ -1,6 +1,5 @@
 //! The record of one attempt: what the upstream used, when its first content came, how it ended.
 
-use std::error::Error as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -59,7 +58,7 @@ impl Service<LlmRequest> for Metered {
             match reply.await {
                 Ok(reply) => Ok(settle(attempt, sent, reply)),
                 Err(e) => {
-                    attempt.record().error = Some(chain(&e).into());
+                    attempt.record().error = Some(e.chain().into());
                     attempt.finish(Outcome::Failed(e.code()));
                     Err(e)
                 }
@@ -201,16 +200,4 @@ impl Drop for MeteredStream {
     fn drop(&mut self) {
         self.end(Ended::Left);
     }
-}
-
-/// An error with its causes, for the log.
-fn chain(error: &Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(e) = cause {
-        words.push_str(": ");
-        words.push_str(&e.to_string());
-        cause = e.source();
-    }
-    words
 }

@@ -81,14 +81,10 @@ impl EventStream {
         })
     }
 
-    /// The stream as the bytes of a body. An error becomes a last piece written by `render`, so that a
-    /// stream that was cut is never taken for a whole one; where the dialect has no way to say so, the
-    /// body itself fails.
-    pub fn into_body(self, dialect: &dyn Dialect) -> Body {
-        Body::new(IntoBody {
-            inner: Some(self),
-            render: dialect.render(),
-        })
+    /// The stream as the bytes of a body, hidden events left out. An error is the body's error, which
+    /// [`RespondLayer`](crate::respond::RespondLayer) renders as a last event.
+    pub fn into_body(self) -> Body {
+        Body::new(IntoBody { inner: self })
     }
 }
 
@@ -235,8 +231,7 @@ impl<F: FnOnce(End)> Drop for OnEnd<F> {
 }
 
 struct IntoBody {
-    inner: Option<EventStream>,
-    render: Arc<dyn crate::respond::Render>,
+    inner: EventStream,
 }
 
 impl http_body::Body for IntoBody {
@@ -248,25 +243,12 @@ impl http_body::Body for IntoBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         loop {
-            let Some(inner) = &mut self.inner else {
+            let Some(batch) = ready!(Pin::new(&mut self.inner).poll_next(cx)) else {
                 return Poll::Ready(None);
             };
-            match ready!(Pin::new(inner).poll_next(cx)) {
-                Some(Ok(batch)) => {
-                    let bytes = batch.into_bytes();
-                    if !bytes.is_empty() {
-                        return Poll::Ready(Some(Ok(Frame::data(bytes))));
-                    }
-                }
-                Some(Err(error)) => {
-                    self.inner = None;
-                    let last = self.render.in_stream(&error).ok_or(error);
-                    return Poll::Ready(Some(last.map(Frame::data)));
-                }
-                None => {
-                    self.inner = None;
-                    return Poll::Ready(None);
-                }
+            let bytes = batch?.into_bytes();
+            if !bytes.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
         }
     }

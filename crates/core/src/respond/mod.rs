@@ -1,9 +1,11 @@
 //! Errors rendered in the caller's dialect: the outermost layer of the line.
 
+mod stream;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -13,6 +15,7 @@ use tower_service::Service;
 
 use crate::BoxFuture;
 use crate::body::Body;
+use crate::context::{Context, Outcome};
 use crate::error::Error;
 
 /// The reply header that carries the code of an error the gateway made.
@@ -78,6 +81,10 @@ impl Render for Problem {
 
 /// Turns errors into replies. Outermost: what comes out cannot fail any more.
 ///
+/// A stream of events that breaks off with an error gets that error as its last event, where its dialect
+/// has such a thing; so a stream that was cut is never taken for a whole one. What is rendered is also
+/// noted in the call's record, if the request carries a [`Context`].
+///
 /// `F` picks the renderer from the head of the request, before anything else has looked at it.
 #[derive(Clone, Debug)]
 pub struct RespondLayer<F> {
@@ -131,7 +138,7 @@ where
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
         // An inner service that failed for good says so again when called, where it can be rendered.
         self.inner.poll_ready(cx).map(|_| Ok(()))
     }
@@ -139,8 +146,28 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
         let render = (self.pick)(&parts);
+        let context = parts.extensions.get::<Context>().cloned();
         let reply = self.inner.call(http::Request::from_parts(parts, body));
-        Box::pin(async move { Ok(reply.await.unwrap_or_else(|e| render.whole(&e))) })
+        Box::pin(async move {
+            Ok(match reply.await {
+                Ok(reply) if stream::is_events(&reply) => stream::guard(reply, render, context),
+                Ok(reply) => reply,
+                Err(e) => {
+                    note(context.as_ref(), &e);
+                    render.whole(&e)
+                }
+            })
+        })
+    }
+}
+
+/// Notes in the record of the call that it failed, and why.
+fn note(context: Option<&Context>, error: &Error) {
+    if let Some(context) = context {
+        context.record(|exchange| {
+            exchange.outcome = Outcome::Failed(error.code());
+            exchange.error = Some(error.chain().into());
+        });
     }
 }
 

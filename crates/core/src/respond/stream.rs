@@ -1,0 +1,75 @@
+//! Streams of events whose errors become their last event.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{self, Poll, ready};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http_body::Frame;
+
+use super::{Render, note};
+use crate::body::Body;
+use crate::context::Context;
+use crate::error::Error;
+
+/// Whether a reply is a stream of server-sent events.
+pub(super) fn is_events(reply: &http::Response<Body>) -> bool {
+    let kind = reply
+        .headers()
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], |v| v.as_bytes());
+    kind.get(..17)
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
+}
+
+/// Renders the error a stream breaks off with as its last event.
+pub(super) fn guard(
+    reply: http::Response<Body>,
+    render: Arc<dyn Render>,
+    context: Option<Context>,
+) -> http::Response<Body> {
+    reply.map(|body| {
+        Body::new(Guard {
+            body,
+            render,
+            context,
+            ended: false,
+        })
+    })
+}
+
+struct Guard {
+    body: Body,
+    render: Arc<dyn Render>,
+    context: Option<Context>,
+    ended: bool,
+}
+
+impl http_body::Body for Guard {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Err(error)) => {
+                self.ended = true;
+                self.body = Body::empty();
+                note(self.context.as_ref(), &error);
+                let last = self.render.in_stream(&error).ok_or(error);
+                Poll::Ready(Some(last.map(Frame::data)))
+            }
+            frame => Poll::Ready(frame),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended || self.body.is_end_stream()
+    }
+}
