@@ -1,0 +1,32 @@
+//! `GET models`, Anthropic's shape.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    dialect::{Host, Refusal},
+    upstream::plan::Answer,
+};
+
+/// Answers the host's models, or one of them.
+pub(crate) fn models(host: &Host, id: Option<&str>) -> Result<Answer, Refusal> {
+    let body = match id {
+        None => {
+            let data: Vec<Value> = host.models.iter().map(|id| model(id)).collect();
+            json!({
+                "data": data, "has_more": false,
+                "first_id": host.models.first(), "last_id": host.models.last(),
+            })
+        }
+        Some(id) if host.models.iter().any(|known| known == id) => model(id),
+        Some(id) => return Err((404, format!("model: {id}"))),
+    };
+    Ok(Answer::json(StatusCode::OK, &body).with("request-id", "req_testkit"))
+}
+
+fn model(id: &str) -> Value {
+    json!({
+        "type": "model", "id": id, "display_name": id, "created_at": "2026-10-21T00:00:00Z",
+        "max_input_tokens": 200_000, "max_tokens": 64_000, "capabilities": null,
+    })
+}
