@@ -37,12 +37,12 @@ pub struct Seen {
     pub connection: u64,
     /// The method.
     pub method: Method,
-    /// The target as sent: path and query, or an absolute form.
+    /// The target as sent: path and query, or over HTTP/1 perhaps an absolute form.
     pub target: String,
     /// The protocol version.
     pub version: Version,
     /// Header names and values. Over HTTP/1 in the order and spelling sent; over HTTP/2 grouped by
-    /// name.
+    /// name, behind `:authority`.
     pub headers: Vec<(String, Bytes)>,
     /// The bytes of the head up to and including the blank line; HTTP/1 only.
     pub raw_head: Option<Bytes>,

@@ -93,3 +93,59 @@ pub fn shapes() -> &'static [Shape] {
 pub fn shape(name: &str) -> Option<&'static Shape> {
     shapes().iter().find(|shape| shape.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn contains(shape: &Shape, text: &str) -> bool {
+        memchr::memmem::find(shape.response_body, text.as_bytes()).is_some()
+    }
+
+    #[test]
+    fn names_are_unique_and_found() {
+        let names: HashSet<_> = shapes().iter().map(|shape| shape.name).collect();
+        assert_eq!(names.len(), shapes().len());
+        assert!(shapes().iter().all(|known| shape(known.name).is_some()));
+        assert!(shape("nothing").is_none());
+    }
+
+    #[test]
+    fn streams_end_as_the_index_says() {
+        for shape in shapes().iter().filter(|shape| shape.stream) {
+            let last = match shape.operation {
+                Operation::Messages => contains(shape, "\"type\":\"message_stop\""),
+                Operation::Responses => ["completed", "incomplete", "failed"]
+                    .iter()
+                    .any(|kind| contains(shape, &format!("\"type\":\"response.{kind}\""))),
+                _ => contains(shape, "[DONE]"),
+            };
+            assert_eq!(last, shape.end == ShapeEnd::Terminal, "{}", shape.name);
+            let error =
+                contains(shape, "\"error\":{\"message\"") || contains(shape, "event: error");
+            assert_eq!(error, shape.end == ShapeEnd::Error, "{}", shape.name);
+        }
+    }
+
+    #[test]
+    fn usage_stands_in_the_reply_and_requests_are_json() {
+        for shape in shapes() {
+            if let Some(usage) = shape.usage {
+                assert!(contains(shape, "_tokens\""), "{}", shape.name);
+                assert!(
+                    contains(shape, &usage.output_tokens.to_string()),
+                    "{}",
+                    shape.name
+                );
+                assert!(usage.cached_tokens <= usage.input_tokens, "{}", shape.name);
+            }
+            let json: Result<serde_json::Value, _> = serde_json::from_slice(shape.request_body);
+            let asks = json.is_ok_and(|body| {
+                shape.stream == (body["stream"] == true) || !shape.status.is_success()
+            });
+            assert!(asks || shape.method == Method::GET, "{}", shape.name);
+        }
+    }
+}

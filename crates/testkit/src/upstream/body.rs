@@ -48,14 +48,15 @@ impl PlanBody {
 }
 
 /// Waits a step out; sending is not waiting.
-pub(crate) fn wait(step: Step, line: &Arc<Line>, call: &mut Call) -> Wait {
+pub(crate) fn wait(step: &Step, line: &Arc<Line>, call: &mut Call) -> Wait {
     let line = Arc::clone(line);
     match step {
         Step::Send(_) => Box::pin(std::future::ready(())),
         Step::Flush => Box::pin(async move { line.flush().await }),
-        Step::Sleep(time) => Box::pin(tokio::time::sleep(time)),
+        Step::Sleep(time) => Box::pin(tokio::time::sleep(*time)),
         Step::Hang => Box::pin(std::future::pending()),
         Step::Break(how) => {
+            let how = *how;
             call.end(Ended::Broken);
             Box::pin(async move { line.break_off(how).await })
         }
@@ -89,7 +90,7 @@ impl Body for PlanBody {
                     }
                     return Poll::Ready(Some(Ok(Frame::data(piece.bytes))));
                 }
-                Some(step) => this.waiting = Some(wait(step, &this.line, &mut this.call)),
+                Some(step) => this.waiting = Some(wait(&step, &this.line, &mut this.call)),
             }
         }
     }

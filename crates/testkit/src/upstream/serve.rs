@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use crate::{
     capture::{Call, Ended, Ledger, Seen},
     dialect::{self, Route},
-    script::{Behaviour, Fault, play},
+    script::{Behaviour, Break, Fault, UnknownFault, play},
     shape::Shape,
     upstream::{
         body::{PlanBody, wait},
@@ -106,13 +106,15 @@ impl Host {
                     line.resume();
                     body
                 }
-                // hyper reports the same error and drops this future with the connection.
-                Err(Left) => std::future::pending().await,
+                Err(Left) => {
+                    call.end(Ended::Cancelled);
+                    gone(head.version, &line).await
+                }
             },
         };
         let mut plan = self.plan(&head, &body, behaviour);
         for step in plan.before.drain(..) {
-            wait(step, &line, &mut call).await;
+            wait(&step, &line, &mut call).await;
         }
         Ok(respond(plan, line, call))
     }
@@ -121,7 +123,7 @@ impl Host {
         &self,
         head: &request::Parts,
         body: &Bytes,
-        behaviour: Result<Behaviour, crate::script::UnknownFault>,
+        behaviour: Result<Behaviour, UnknownFault>,
     ) -> Plan {
         let route = Route::new(&head.method, &head.uri, &head.headers);
         let behaviour = match behaviour {
@@ -146,29 +148,54 @@ impl Host {
     }
 }
 
+/// Ends a connection whose client left in the middle of a request. Over HTTP/2 only the stream is
+/// gone, and hyper drops its future.
+async fn gone(version: Version, line: &Line) -> ! {
+    if version < Version::HTTP_2 {
+        line.break_off(Break::Fin).await;
+    }
+    loop {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// A request as far as its head tells.
 fn seen(line: &Line, head: &request::Parts) -> Seen {
     let raw_head = (head.version < Version::HTTP_2)
         .then(|| line.claim_head())
         .flatten();
-    let parsed = || {
-        let pairs = head.headers.iter();
-        pairs
-            .map(|(name, value)| (name.to_string(), Bytes::copy_from_slice(value.as_bytes())))
-            .collect()
+    let uri = &head.uri;
+    let target = match head.version {
+        Version::HTTP_2 => uri
+            .path_and_query()
+            .map_or_else(String::new, ToString::to_string),
+        _ => uri.to_string(),
     };
     Seen {
         number: 0,
         connection: line.number,
         method: head.method.clone(),
-        target: head.uri.to_string(),
+        target,
         version: head.version,
-        headers: raw_head.as_ref().map_or_else(parsed, written),
+        headers: raw_head.as_ref().map_or_else(|| parsed(head), written),
         raw_head,
         body: Bytes::new(),
         status: None,
         ended: Ended::Running,
     }
+}
+
+/// Headers as they were parsed; over HTTP/2 behind the pseudo-header that takes `host`'s place.
+fn parsed(head: &request::Parts) -> Vec<(String, Bytes)> {
+    let host = head
+        .uri
+        .authority()
+        .filter(|_| head.version == Version::HTTP_2);
+    let host = host.map(|host| (":authority".to_owned(), Bytes::from(host.to_string())));
+    let pairs = head.headers.iter();
+    let pairs =
+        pairs.map(|(name, value)| (name.to_string(), Bytes::copy_from_slice(value.as_bytes())));
+    host.into_iter().chain(pairs).collect()
 }
 
 /// Header lines as they were written.

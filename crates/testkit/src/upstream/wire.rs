@@ -81,7 +81,7 @@ impl Line {
     pub(crate) async fn break_off(&self, how: Break) {
         *lock(&self.broken) = Some(how);
         self.breaking.notify_one();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Resolves when a reply asks for the connection to be broken.

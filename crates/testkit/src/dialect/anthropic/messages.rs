@@ -106,8 +106,8 @@ impl Message<'_> {
                 json!({"type": "text", "text": words.concat(), "citations": null})
             }
             Say::Call { arguments, .. } => {
-                let input = serde_json::from_str(arguments).unwrap_or_default();
-                self.call_block(input)
+                let input: Value = serde_json::from_str(arguments).unwrap_or_default();
+                self.call_block(&input)
             }
         });
         message["content"] = json!(content);
@@ -126,7 +126,7 @@ impl Message<'_> {
     }
 
     /// The tool's block; in a stream it begins with an empty input.
-    pub(super) fn call_block(&self, input: Value) -> Value {
+    pub(super) fn call_block(&self, input: &Value) -> Value {
         let name = match &self.say {
             Say::Call { name, .. } => name,
             Say::Text(_) => "",

@@ -49,7 +49,7 @@ fn thinking(events: &mut Vec<Piece>) {
 fn said(events: &mut Vec<Piece>, message: &Message<'_>, index: u64) {
     let block = match &message.say {
         Say::Text(_) => json!({"type": "text", "text": "", "citations": null}),
-        Say::Call { .. } => message.call_block(json!({})),
+        Say::Call { .. } => message.call_block(&json!({})),
     };
     events.push(start(index, &block));
     for part in message.say.parts() {

@@ -27,6 +27,7 @@ pub(crate) fn models(host: &Host, id: Option<&str>) -> Result<Answer, Refusal> {
 fn model(id: &str) -> Value {
     json!({
         "type": "model", "id": id, "display_name": id, "created_at": "2026-10-21T00:00:00Z",
+        "lifecycle": "active", "deprecated_at": null, "retires_at": null, "line": null,
         "max_input_tokens": 200_000, "max_tokens": 64_000, "capabilities": null,
     })
 }

@@ -88,15 +88,15 @@ impl Chat<'_> {
     fn streamed(&self) -> Answer {
         let mut events = Vec::new();
         for index in 0..self.choices {
-            events.push(self.chunk(index, self.opening(), Value::Null));
+            events.push(self.chunk(index, &self.opening(), &Value::Null));
             for part in self.say.parts() {
-                let event = self.chunk(index, self.delta(&part), Value::Null);
+                let event = self.chunk(index, &self.delta(&part), &Value::Null);
                 events.push(Piece { tokens: 1, ..event });
             }
-            events.push(self.chunk(index, json!({}), json!(self.finish)));
+            events.push(self.chunk(index, &json!({}), &json!(self.finish)));
         }
         if self.asks_usage() {
-            events.push(self.event(json!([]), self.usage()));
+            events.push(self.event(&json!([]), self.usage()));
         }
         events.push("data: [DONE]\n\n".into());
         Answer::events(events)
@@ -126,15 +126,15 @@ impl Chat<'_> {
         }
     }
 
-    fn chunk(&self, index: u64, delta: Value, finish: Value) -> Piece {
+    fn chunk(&self, index: u64, delta: &Value, finish: &Value) -> Piece {
         let choice = json!({
             "index": index, "delta": delta, "logprobs": null, "finish_reason": finish,
         });
-        self.event(json!([choice]), Value::Null)
+        self.event(&json!([choice]), Value::Null)
     }
 
     /// A chunk; `usage` is a key only for those who asked for it.
-    fn event(&self, choices: Value, usage: Value) -> Piece {
+    fn event(&self, choices: &Value, usage: Value) -> Piece {
         let mut chunk = json!({
             "id": self.ask.id("chatcmpl-"), "object": "chat.completion.chunk", "created": CREATED,
             "model": self.ask.model(), "service_tier": "default",
