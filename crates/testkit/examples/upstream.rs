@@ -9,23 +9,28 @@
 //! The first line of output is `{"listening": "http://127.0.0.1:9999"}`; then one JSON line for
 //! each request at its end: number, connection, method, target, path, headers as pairs, body_length,
 //! body (if it is JSON), status, ended (completed, cancelled or broken), and the meter's totals.
-//! `--port 0`, the default, takes a free port; `--require-key KEY` demands it.
+//! `--port 0`, the default, takes a free port; `--require-key KEY` demands it; `--shape NAME` answers
+//! every request with that recording; `--quiet` records and prints nothing, for load.
 
 use std::{
     env,
     io::{self, Write},
 };
 
-use portcullis_testkit::{Seen, Upstream};
+use portcullis_testkit::{Script, Seen, Shape, Upstream, shape};
 use serde_json::json;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let (port, key) = arguments(env::args().skip(1))?;
-    let upstream = Upstream::bind(port).await?;
-    if let Some(key) = key {
+    let given = Arguments::read(env::args().skip(1))?;
+    let upstream = Upstream::bind(given.port).await?;
+    if let Some(key) = given.key {
         upstream.require_key(&key);
     }
+    if let Some(shape) = given.shape {
+        upstream.script(Script::new().always(shape));
+    }
+    upstream.capture(!given.quiet);
     let mut ended = upstream.subscribe();
     let mut out = io::stdout();
     writeln!(out, "{}", json!({"listening": upstream.url()}))?;
@@ -37,19 +42,36 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-fn arguments(mut given: impl Iterator<Item = String>) -> io::Result<(u16, Option<String>)> {
-    let (mut port, mut key) = (0, None);
-    while let Some(name) = given.next() {
-        let value = given
-            .next()
-            .ok_or_else(|| io::Error::other(format!("{name} needs a value")))?;
-        match name.as_str() {
-            "--port" => port = value.parse().map_err(io::Error::other)?,
-            "--require-key" => key = Some(value),
-            _ => return Err(io::Error::other(format!("unknown argument {name}"))),
+#[derive(Default)]
+struct Arguments {
+    port: u16,
+    key: Option<String>,
+    shape: Option<&'static Shape>,
+    quiet: bool,
+}
+
+impl Arguments {
+    fn read(mut given: impl Iterator<Item = String>) -> io::Result<Self> {
+        let mut arguments = Self::default();
+        while let Some(name) = given.next() {
+            let mut value = || given.next().ok_or_else(|| refuse(&name, "needs a value"));
+            match name.as_str() {
+                "--port" => arguments.port = value()?.parse().map_err(io::Error::other)?,
+                "--require-key" => arguments.key = Some(value()?),
+                "--shape" => {
+                    let shape = shape(&value()?).ok_or_else(|| refuse(&name, "names no shape"))?;
+                    arguments.shape = Some(shape);
+                }
+                "--quiet" => arguments.quiet = true,
+                _ => return Err(refuse(&name, "is unknown")),
+            }
         }
+        Ok(arguments)
     }
-    Ok((port, key))
+}
+
+fn refuse(name: &str, why: &str) -> io::Error {
+    io::Error::other(format!("{name} {why}"))
 }
 
 fn line(seen: &Seen, upstream: &Upstream) -> serde_json::Value {

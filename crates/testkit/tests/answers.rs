@@ -8,23 +8,23 @@ use serde_json::{Value, json};
 
 const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
 
-async fn post(upstream: &Upstream, path: &str, body: Value) -> io::Result<Reply> {
+async fn post(upstream: &Upstream, path: &str, body: impl Into<Value>) -> io::Result<Reply> {
     let url = format!("{}{path}", upstream.url());
     let headers = [VERSION, ("content-type", "application/json")];
     Client::new()
-        .send(Method::POST, &url, &headers, body.to_string())
+        .send(Method::POST, &url, &headers, body.into().to_string())
         .await
 }
 
-fn chat(more: Value) -> Value {
+fn chat(more: &Value) -> Value {
     let mut body = json!({"model": "gpt-test", "messages": [{"role": "user", "content": "hi"}]});
-    for (key, value) in more.as_object().unwrap() {
+    for (key, value) in more.as_object().into_iter().flatten() {
         body[key] = value.clone();
     }
     body
 }
 
-fn message(more: Value) -> Value {
+fn message(more: &Value) -> Value {
     let mut body = chat(more);
     body["max_tokens"] = json!(99);
     body
@@ -43,7 +43,7 @@ fn data(reply: &Reply) -> Vec<Value> {
 async fn chat_streams_the_words_of_the_whole_reply() {
     let upstream = Upstream::start().await.unwrap();
     upstream.say("one two three");
-    let whole = post(&upstream, "/v1/chat/completions", chat(json!({})))
+    let whole = post(&upstream, "/v1/chat/completions", chat(&json!({})))
         .await
         .unwrap();
     assert_eq!(
@@ -55,7 +55,7 @@ async fn chat_streams_the_words_of_the_whole_reply() {
     let streamed = post(
         &upstream,
         "/chat/completions",
-        chat(json!({"stream": true})),
+        chat(&json!({"stream": true})),
     )
     .await
     .unwrap();
@@ -71,7 +71,7 @@ async fn chat_streams_the_words_of_the_whole_reply() {
 #[tokio::test]
 async fn chat_sends_usage_only_when_asked_in_a_chunk_of_its_own() {
     let upstream = Upstream::start().await.unwrap();
-    let ask = chat(json!({"stream": true, "stream_options": {"include_usage": true}}));
+    let ask = chat(&json!({"stream": true, "stream_options": {"include_usage": true}}));
     let chunks = data(&post(&upstream, "/v1/chat/completions", ask).await.unwrap());
     let (last, earlier) = chunks.split_last().unwrap();
     assert_eq!(last["choices"], json!([]));
@@ -91,7 +91,7 @@ async fn tools_are_called_with_arguments_their_schema_accepts_until_answered() {
     let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
     let tools = json!([{"type": "function", "function": {"name": "look", "parameters": schema}}]);
     for stream in [false, true] {
-        let ask = chat(json!({"tools": tools, "stream": stream}));
+        let ask = chat(&json!({"tools": tools, "stream": stream}));
         let reply = post(&upstream, "/v1/chat/completions", ask).await.unwrap();
         let arguments = match stream {
             false => {
@@ -109,7 +109,7 @@ async fn tools_are_called_with_arguments_their_schema_accepts_until_answered() {
         };
         assert_eq!(arguments, r#"{"city":"test"}"#);
     }
-    let mut answered = chat(json!({"tools": tools}));
+    let mut answered = chat(&json!({"tools": tools}));
     let result = json!({"role": "tool", "tool_call_id": "x", "content": "rain"});
     answered["messages"].as_array_mut().unwrap().push(result);
     let reply = post(&upstream, "/v1/chat/completions", answered)
@@ -117,7 +117,7 @@ async fn tools_are_called_with_arguments_their_schema_accepts_until_answered() {
         .unwrap();
     assert_eq!(reply.json()["choices"][0]["finish_reason"], "stop");
 
-    let ask = message(json!({"tools": [{"name": "look", "input_schema": schema}]}));
+    let ask = message(&json!({"tools": [{"name": "look", "input_schema": schema}]}));
     let reply = post(&upstream, "/v1/messages", ask).await.unwrap().json();
     assert_eq!(reply["content"][0]["input"], json!({"city": "test"}));
     assert_eq!(reply["stop_reason"], "tool_use");
@@ -126,7 +126,7 @@ async fn tools_are_called_with_arguments_their_schema_accepts_until_answered() {
 #[tokio::test]
 async fn messages_stream_named_events_and_cumulative_usage() {
     let upstream = Upstream::start().await.unwrap();
-    let ask = message(json!({"stream": true, "thinking": {"type": "adaptive"}}));
+    let ask = message(&json!({"stream": true, "thinking": {"type": "adaptive"}}));
     let reply = post(&upstream, "/v1/messages", ask).await.unwrap();
     let (text, events) = (reply.text(), data(&reply));
     let names: Vec<_> = text
@@ -241,7 +241,7 @@ async fn an_upload_is_answered_with_its_byte_count_and_checksum() {
 #[tokio::test]
 async fn refusals_are_in_the_callers_dialect() {
     let upstream = Upstream::start().await.unwrap();
-    let reply = post(&upstream, "/v1/messages", chat(json!({})))
+    let reply = post(&upstream, "/v1/messages", chat(&json!({})))
         .await
         .unwrap();
     assert_eq!(reply.status, 400);
@@ -252,7 +252,7 @@ async fn refusals_are_in_the_callers_dialect() {
         .unwrap();
     assert_eq!(nowhere.status, 404);
     assert!(nowhere.json()["error"].get("param").is_some());
-    let count = post(&upstream, "/v1/messages/count_tokens", chat(json!({})))
+    let count = post(&upstream, "/v1/messages/count_tokens", chat(&json!({})))
         .await
         .unwrap();
     assert!(count.json()["input_tokens"].as_u64() > Some(0));
@@ -287,7 +287,7 @@ async fn a_required_key_is_taken_where_the_vendor_takes_it() {
     ];
     for (path, header, status) in cases {
         let url = format!("{}{path}", upstream.url());
-        let body = message(json!({})).to_string();
+        let body = message(&json!({})).to_string();
         let reply = Client::new()
             .send(Method::POST, &url, &[VERSION, header], body)
             .await

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use crate::dialect::{Host, Refusal, checksum::fnv1a};
+use crate::dialect::{Offer, Refusal, checksum::fnv1a};
 
 /// A request with a JSON body.
 #[derive(Debug)]
@@ -24,13 +24,13 @@ pub(crate) enum Say {
 }
 
 impl Ask {
-    pub(crate) fn parse(body: &Bytes, host: &Host) -> Result<Self, Refusal> {
+    pub(crate) fn parse(body: &Bytes, offer: &Offer) -> Result<Self, Refusal> {
         let json: Value = serde_json::from_slice(body)
             .map_err(|error| (400, format!("the body is not JSON: {error}")))?;
         let ask = Self {
             hash: fnv1a(body),
             input_tokens: (body.len() as u64 / 4).max(1),
-            text: host.text.clone(),
+            text: offer.text.clone(),
             body: json,
         };
         match ask.body["model"].as_str() {

@@ -62,7 +62,7 @@ impl Operation {
 
 /// What one host has to offer.
 #[derive(Clone, Debug)]
-pub(crate) struct Host {
+pub(crate) struct Offer {
     pub(crate) key: Option<String>,
     pub(crate) models: Vec<String>,
     /// What every text reply says, word by word.
@@ -70,8 +70,8 @@ pub(crate) struct Host {
 }
 
 /// A correct answer, or the refusal the vendor would give.
-pub(crate) fn answer(route: &Route, headers: &HeaderMap, body: &Bytes, host: &Host) -> Answer {
-    match try_answer(route, headers, body, host) {
+pub(crate) fn answer(route: &Route, headers: &HeaderMap, body: &Bytes, offer: &Offer) -> Answer {
+    match try_answer(route, headers, body, offer) {
         Ok(answer) => answer,
         Err((status, message)) => error(route.operation.dialect(), status, &message),
     }
@@ -84,19 +84,19 @@ fn try_answer(
     route: &Route,
     headers: &HeaderMap,
     body: &Bytes,
-    host: &Host,
+    offer: &Offer,
 ) -> Result<Answer, Refusal> {
-    admit(route.operation.dialect(), headers, host)?;
+    admit(route.operation.dialect(), headers, offer)?;
     let anthropic_version = headers.get("anthropic-version");
-    let ask = || Ask::parse(body, host);
+    let ask = || Ask::parse(body, offer);
     match route.operation {
         Operation::Chat => openai::chat(&ask()?),
         Operation::Responses => openai::responses(&ask()?),
         Operation::Embeddings => openai::embeddings(&ask()?),
         Operation::Messages => anthropic::messages(&ask()?, anthropic_version),
         Operation::CountTokens => anthropic::count_tokens(&ask()?),
-        Operation::Models(Dialect::OpenAi) => openai::models(host, route.id.as_deref()),
-        Operation::Models(Dialect::Anthropic) => anthropic::models(host, route.id.as_deref()),
+        Operation::Models(Dialect::OpenAi) => openai::models(offer, route.id.as_deref()),
+        Operation::Models(Dialect::Anthropic) => anthropic::models(offer, route.id.as_deref()),
         Operation::Files => openai::file(headers, body),
         Operation::FileContent => Ok(openai::file_content(route.id.as_deref())),
         Operation::Transcriptions => openai::transcription(headers, body),
@@ -105,12 +105,12 @@ fn try_answer(
 }
 
 /// Demands credentials as the vendor does.
-fn admit(dialect: Dialect, headers: &HeaderMap, host: &Host) -> Result<(), Refusal> {
+fn admit(dialect: Dialect, headers: &HeaderMap, offer: &Offer) -> Result<(), Refusal> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if dialect == Dialect::Anthropic && header("anthropic-version").is_none() {
         return Err((400, "anthropic-version: header is required".to_owned()));
     }
-    let Some(key) = &host.key else { return Ok(()) };
+    let Some(key) = &offer.key else { return Ok(()) };
     let bearer = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let shown = match dialect {
         Dialect::OpenAi => bearer,

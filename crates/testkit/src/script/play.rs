@@ -22,7 +22,10 @@ pub(crate) fn play(answer: Answer, behaviour: &Behaviour, operation: Operation) 
         Content::Whole(piece) => vec![piece],
         Content::Events(pieces) => pieces,
     };
-    let last = fault.and_then(|fault| bend(fault, operation, &mut length, &mut pieces));
+    if let Some(fault) = fault {
+        distort(fault, operation, &mut length, &mut pieces);
+    }
+    let last = fault.and_then(|fault| stop(fault, length.is_none(), &mut pieces));
     let mut steps = pace(&pieces, behaviour.pacing);
     steps.extend(last.is_some().then_some(Step::Flush));
     steps.extend(last);
@@ -64,33 +67,10 @@ fn before(fault: &Fault) -> Vec<Step> {
     }
 }
 
-/// Changes the pieces; returns what happens behind them.
-fn bend(
-    fault: &Fault,
-    operation: Operation,
-    length: &mut Option<u64>,
-    pieces: &mut Vec<Piece>,
-) -> Option<Step> {
+/// Says something else, and ends properly.
+fn distort(fault: &Fault, operation: Operation, length: &mut Option<u64>, pieces: &mut Vec<Piece>) {
     let stream = length.is_none();
     match fault {
-        Fault::HeadThenSilent => {
-            pieces.clear();
-            return Some(Step::Hang);
-        }
-        Fault::StallAfter(n) => {
-            keep(stream, pieces, *n);
-            return Some(Step::Hang);
-        }
-        Fault::CutAfter(n, how) => {
-            keep(stream, pieces, *n);
-            return Some(Step::Break(*how));
-        }
-        Fault::CutAfterBytes(n, how) => {
-            let mut whole = join(pieces);
-            whole.bytes.truncate(*n);
-            *pieces = vec![whole];
-            return Some(Step::Break(*how));
-        }
         Fault::GarbageEvent(n) if stream => {
             let at = (*n).min(pieces.len());
             pieces.insert(at, Piece::from("data: {\"not\": json,,\n\n"));
@@ -108,7 +88,31 @@ fn bend(
         }
         _ => {}
     }
-    None
+}
+
+/// Stops in the middle: leaves the pieces that are sent, returns what happens behind them.
+fn stop(fault: &Fault, stream: bool, pieces: &mut Vec<Piece>) -> Option<Step> {
+    match fault {
+        Fault::HeadThenSilent => {
+            pieces.clear();
+            Some(Step::Hang)
+        }
+        Fault::StallAfter(n) => {
+            keep(stream, pieces, *n);
+            Some(Step::Hang)
+        }
+        Fault::CutAfter(n, how) => {
+            keep(stream, pieces, *n);
+            Some(Step::Break(*how))
+        }
+        Fault::CutAfterBytes(n, how) => {
+            let mut whole = join(pieces);
+            whole.bytes.truncate(*n);
+            *pieces = vec![whole];
+            Some(Step::Break(*how))
+        }
+        _ => None,
+    }
 }
 
 /// Keeps the first events of a stream, or nothing or half of a whole reply.

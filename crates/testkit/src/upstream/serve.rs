@@ -150,13 +150,11 @@ impl Host {
 
 /// Ends a connection whose client left in the middle of a request. Over HTTP/2 only the stream is
 /// gone, and hyper drops its future.
-async fn gone(version: Version, line: &Line) -> ! {
+async fn gone<T>(version: Version, line: &Line) -> T {
     if version < Version::HTTP_2 {
         line.break_off(Break::Fin).await;
     }
-    loop {
-        std::future::pending::<()>().await;
-    }
+    std::future::pending().await
 }
 
 /// A request as far as its head tells.

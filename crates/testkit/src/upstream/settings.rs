@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) script: Script,
-    pub(crate) answers: dialect::Host,
+    pub(crate) answers: dialect::Offer,
     turns: HashMap<String, usize>,
 }
 
@@ -23,7 +23,7 @@ impl Settings {
         let models = ["gpt-test", "gpt-test-mini", "claude-test", "embed-test"];
         Self {
             script: Script::new(),
-            answers: dialect::Host {
+            answers: dialect::Offer {
                 key: None,
                 models: models.map(str::to_owned).to_vec(),
                 text: "Hello from the fake upstream, one word at a time.".to_owned(),
@@ -54,7 +54,7 @@ impl Settings {
     }
 
     /// The host's text, or as many words as `x-words` says.
-    pub(crate) fn answers(&self, headers: &HeaderMap) -> dialect::Host {
+    pub(crate) fn answers(&self, headers: &HeaderMap) -> dialect::Offer {
         let mut answers = self.answers.clone();
         let words = headers
             .get("x-words")

@@ -4,21 +4,21 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::{Host, Refusal},
+    dialect::{Offer, Refusal},
     upstream::plan::Answer,
 };
 
 /// Answers the host's models, or one of them.
-pub(crate) fn models(host: &Host, id: Option<&str>) -> Result<Answer, Refusal> {
+pub(crate) fn models(offer: &Offer, id: Option<&str>) -> Result<Answer, Refusal> {
     let body = match id {
         None => {
-            let data: Vec<Value> = host.models.iter().map(|id| model(id)).collect();
+            let data: Vec<Value> = offer.models.iter().map(|id| model(id)).collect();
             json!({
                 "data": data, "has_more": false,
-                "first_id": host.models.first(), "last_id": host.models.last(),
+                "first_id": offer.models.first(), "last_id": offer.models.last(),
             })
         }
-        Some(id) if host.models.iter().any(|known| known == id) => model(id),
+        Some(id) if offer.models.iter().any(|known| known == id) => model(id),
         Some(id) => return Err((404, format!("model: {id}"))),
     };
     Ok(Answer::json(StatusCode::OK, &body).with("request-id", "req_testkit"))
