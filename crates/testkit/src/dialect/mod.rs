@@ -1,0 +1,175 @@
+//! What the fake hosts answer: OpenAI and Anthropic, as their own SDKs want it.
+
+mod anthropic;
+mod ask;
+mod checksum;
+mod multipart;
+mod openai;
+mod route;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use self::ask::Ask;
+pub(crate) use self::route::Route;
+use crate::upstream::plan::Answer;
+
+/// Whose wire format a reply follows.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Dialect {
+    /// OpenAI: chat completions, responses, embeddings, models, files, audio.
+    OpenAi,
+    /// Anthropic: messages, token counts, models.
+    Anthropic,
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Operation {
+    /// `POST chat/completions`.
+    Chat,
+    /// `POST responses`.
+    Responses,
+    /// `POST messages`.
+    Messages,
+    /// `POST messages/count_tokens`.
+    CountTokens,
+    /// `POST embeddings`.
+    Embeddings,
+    /// `GET models`, `GET models/{id}`.
+    Models(Dialect),
+    /// `POST files`.
+    Files,
+    /// `GET files/{id}/content`.
+    FileContent,
+    /// `POST audio/transcriptions`.
+    Transcriptions,
+    /// Anything else: 404.
+    Other(Dialect),
+}
+
+impl Operation {
+    /// The dialect the operation belongs to.
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::Models(dialect) | Self::Other(dialect) => dialect,
+            _ => Dialect::OpenAi,
+        }
+    }
+}
+
+/// What one host has to offer.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    pub(crate) key: Option<String>,
+    pub(crate) models: Vec<String>,
+    /// What every text reply says, word by word.
+    pub(crate) text: String,
+}
+
+/// A correct answer, or the refusal the vendor would give.
+pub(crate) fn answer(route: &Route, headers: &HeaderMap, body: &Bytes, offer: &Offer) -> Answer {
+    match try_answer(route, headers, body, offer) {
+        Ok(answer) => answer,
+        Err((status, message)) => error(route.operation.dialect(), status, &message),
+    }
+}
+
+/// A status and the words beside it.
+type Refusal = (u16, String);
+
+fn try_answer(
+    route: &Route,
+    headers: &HeaderMap,
+    body: &Bytes,
+    offer: &Offer,
+) -> Result<Answer, Refusal> {
+    admit(route.operation.dialect(), headers, offer)?;
+    let anthropic_version = headers.get("anthropic-version");
+    let ask = || Ask::parse(body, offer);
+    match route.operation {
+        Operation::Chat => openai::chat(&ask()?),
+        Operation::Responses => openai::responses(&ask()?),
+        Operation::Embeddings => openai::embeddings(&ask()?),
+        Operation::Messages => anthropic::messages(&ask()?, anthropic_version),
+        Operation::CountTokens => anthropic::count_tokens(&ask()?),
+        Operation::Models(Dialect::OpenAi) => openai::models(offer, route.id.as_deref()),
+        Operation::Models(Dialect::Anthropic) => anthropic::models(offer, route.id.as_deref()),
+        Operation::Files => openai::file(headers, body),
+        Operation::FileContent => Ok(openai::file_content(route.id.as_deref())),
+        Operation::Transcriptions => openai::transcription(headers, body),
+        Operation::Other(_) => Err((404, format!("no such endpoint: {}", route.path))),
+    }
+}
+
+/// Demands credentials as the vendor does.
+fn admit(dialect: Dialect, headers: &HeaderMap, offer: &Offer) -> Result<(), Refusal> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if dialect == Dialect::Anthropic && header("anthropic-version").is_none() {
+        return Err((400, "anthropic-version: header is required".to_owned()));
+    }
+    let Some(key) = &offer.key else { return Ok(()) };
+    let bearer = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let shown = match dialect {
+        Dialect::OpenAi => bearer,
+        Dialect::Anthropic => header("x-api-key").or(bearer),
+    };
+    match shown {
+        Some(shown) if shown == key => Ok(()),
+        Some(_) => Err((401, "the API key is not known".to_owned())),
+        None => Err((401, "an API key is required".to_owned())),
+    }
+}
+
+/// An error in the dialect's shape.
+pub(crate) fn error(dialect: Dialect, status: u16, message: &str) -> Answer {
+    let code = StatusCode::from_u16(status).expect("statuses are checked where they are read");
+    match dialect {
+        Dialect::OpenAi => {
+            let body = json!({"error": {
+                "message": message,
+                "type": openai::error_type(status),
+                "param": null,
+                "code": openai::error_code(status),
+            }});
+            Answer::json(code, &body).with("x-request-id", "req_testkit")
+        }
+        Dialect::Anthropic => {
+            let body = json!({
+                "type": "error",
+                "error": {"type": anthropic::error_type(status), "message": message},
+                "request_id": "req_testkit",
+            });
+            Answer::json(code, &body).with("request-id", "req_testkit")
+        }
+    }
+}
+
+/// An error event for a stream that has begun.
+pub(crate) fn error_event(operation: Operation) -> Bytes {
+    let message = "the script says so";
+    match operation {
+        Operation::Messages => {
+            let data = json!({
+                "type": "error",
+                "error": {"type": "overloaded_error", "message": message},
+            });
+            format!("event: error\ndata: {data}\n\n").into()
+        }
+        Operation::Responses => {
+            let data = json!({
+                "type": "error", "sequence_number": 99, "code": "server_error",
+                "message": message, "param": null,
+            });
+            format!("event: error\ndata: {data}\n\n").into()
+        }
+        _ => {
+            let data = json!({"error": {
+                "message": message, "type": "server_error", "param": null, "code": null,
+            }});
+            format!("data: {data}\n\n").into()
+        }
+    }
+}

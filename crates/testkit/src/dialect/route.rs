@@ -1,0 +1,49 @@
+//! A target becomes an operation.
+
+use http::{HeaderMap, Method, Uri};
+
+use crate::dialect::{Dialect, Operation};
+
+/// What a request line asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) operation: Operation,
+    pub(crate) path: String,
+    /// The model or file named by the path.
+    pub(crate) id: Option<String>,
+}
+
+impl Route {
+    /// Reads the path, with or without `/v1`. `anthropic-version` decides what paths mean that both
+    /// vendors have, and in whose shape an unknown one is refused.
+    pub(crate) fn new(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        let dialect = match headers.contains_key("anthropic-version") {
+            true => Dialect::Anthropic,
+            false => Dialect::OpenAi,
+        };
+        let path = uri.path();
+        let bare = path
+            .strip_prefix("/v1/")
+            .or(path.strip_prefix('/'))
+            .unwrap_or(path);
+        let parts: Vec<&str> = bare.split('/').collect();
+        let (operation, id) = match (method.as_str(), parts.as_slice()) {
+            ("POST", ["chat", "completions"]) => (Operation::Chat, None),
+            ("POST", ["responses"]) => (Operation::Responses, None),
+            ("POST", ["messages"]) => (Operation::Messages, None),
+            ("POST", ["messages", "count_tokens"]) => (Operation::CountTokens, None),
+            ("POST", ["embeddings"]) => (Operation::Embeddings, None),
+            ("GET", ["models"]) => (Operation::Models(dialect), None),
+            ("GET", ["models", id]) => (Operation::Models(dialect), Some(*id)),
+            ("POST", ["files"]) => (Operation::Files, None),
+            ("GET", ["files", id, "content"]) => (Operation::FileContent, Some(*id)),
+            ("POST", ["audio", "transcriptions"]) => (Operation::Transcriptions, None),
+            _ => (Operation::Other(dialect), None),
+        };
+        Self {
+            operation,
+            path: path.to_owned(),
+            id: id.map(str::to_owned),
+        }
+    }
+}
