@@ -152,10 +152,7 @@ impl Codec<Llm> for LlmCodec {
 
 /// Writes a typed reply as HTTP. What nobody edited is the bytes received.
 fn encode(reply: LlmResponse) -> http::Response<Body> {
-    let LlmResponse {
-        mut head,
-        body,
-    } = reply;
+    let LlmResponse { mut head, body, .. } = reply;
     let body = match body {
         LlmOutput::Whole(payload) => {
             head.headers.remove(CONTENT_LENGTH);

@@ -1,0 +1,182 @@
+//! Building a snapshot of the projects a source loaded, beside the one that serves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use portcullis_core::assemble::{Build as _, Chain, Level, Registry, Scope};
+use portcullis_core::config::{self, ConfigError, Kind, Listener, Loaded, ObjectId, Report};
+use portcullis_core::error::{Error, codes};
+use portcullis_core::llm::{Llm, LlmCodec};
+use portcullis_core::protocol::{ArcLayer, ArcService, DecodeLayer, Http};
+use tower_layer::Layer;
+
+use super::services::Services;
+use super::{Route, Served, Snapshot, join, matching};
+
+/// What one error takes down with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RefuseBy {
+    /// The whole configuration: for one file.
+    #[default]
+    All,
+    /// The project it stands in: for a directory of projects.
+    Project,
+    /// The object it stands in and the routes that need that object: for a cluster.
+    Object,
+}
+
+/// The configuration was refused as a whole, for what the report says.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration was refused")]
+pub struct Refusal {
+    /// What became of every object.
+    pub report: Report,
+}
+
+/// Builds snapshots. Synchronous, and reaches no network.
+#[derive(Debug)]
+pub struct Builder<'a> {
+    registry: &'a Registry,
+    client: ArcService<Http>,
+    refuse_by: RefuseBy,
+}
+
+impl<'a> Builder<'a> {
+    /// Builds of the names in `registry`; what reaches upstreams does so by `client`.
+    pub fn new(registry: &'a Registry, client: ArcService<Http>) -> Self {
+        Self { registry, client, refuse_by: RefuseBy::All }
+    }
+
+    /// What one error takes down with it. Default: everything.
+    #[must_use]
+    pub fn refuse_by(mut self, refuse_by: RefuseBy) -> Self {
+        self.refuse_by = refuse_by;
+        self
+    }
+
+    /// Builds a snapshot. What is refused keeps its last good build of `previous`; a route that has none
+    /// answers 500 with the code `route_broken`.
+    ///
+    /// # Errors
+    ///
+    /// When anything is wrong and errors take everything down.
+    pub fn build(&self, loaded: &Loaded, previous: &Snapshot) -> Result<(Snapshot, Report), Refusal> {
+        let mut report = Report::new();
+        join::note_unread(loaded, &mut report);
+        let listeners = join::listeners(loaded, &mut report);
+        let services = Services::new(self.registry, self.client.clone(), join::backends(loaded, &mut report));
+        self.backends(loaded, &services, &mut report);
+        let mut routes = BTreeMap::new();
+        for project in &loaded.projects {
+            for (order, route) in project.config.routes.iter().enumerate() {
+                let id = project.config.id(Kind::Route, &route.identity());
+                report.seen(id.clone());
+                let built = self.route(&id, route, &listeners, &services);
+                let built = built.map_err(|e| report.refuse(id.clone(), e)).ok();
+                routes.insert(id, (order, route, built));
+            }
+        }
+        if self.refuse_by == RefuseBy::All && !report.is_ok() {
+            return Err(Refusal { report });
+        }
+        let down = self.projects_down(&report);
+        let mut kept = BTreeMap::new();
+        for (id, (order, route, built)) in routes {
+            let built = built.filter(|_| !down.contains(&id.project));
+            let built = built.map(Arc::new).or_else(|| previous.routes.get(&id).cloned());
+            let built = built.unwrap_or_else(|| Arc::new(broken(&id, route, &listeners)));
+            kept.insert(id, (order, built));
+        }
+        let mut listeners = listeners;
+        let unread = !loaded.unread.is_empty();
+        join::keep_previous(previous, &down, unread, &mut listeners, &mut kept);
+        Ok((Snapshot::assemble(listeners, kept), report))
+    }
+
+    fn backends(&self, loaded: &Loaded, services: &Services<'_>, report: &mut Report) {
+        for project in &loaded.projects {
+            for backend in &project.config.backends {
+                let id = project.config.id(Kind::Backend, &backend.name);
+                report.seen(id.clone());
+                if let Some(Err(e)) = services.get(&id) {
+                    report.refuse(id, e);
+                }
+            }
+        }
+    }
+
+    /// The projects an error takes down.
+    fn projects_down(&self, report: &Report) -> BTreeSet<Arc<str>> {
+        if self.refuse_by != RefuseBy::Project {
+            return BTreeSet::new();
+        }
+        report.errors().map(|(id, _)| id.project.clone()).collect()
+    }
+
+    fn route(
+        &self,
+        id: &ObjectId,
+        route: &config::Route,
+        listeners: &BTreeMap<ObjectId, Listener>,
+        services: &Services<'_>,
+    ) -> Result<Route, ConfigError> {
+        let mut matches = Vec::with_capacity(route.matches.len());
+        for (index, wanted) in route.matches.iter().enumerate() {
+            let at = route.at.key("match");
+            let at = if route.matches.len() == 1 { at } else { at.index(index) };
+            matches.push(matching::read(wanted, &at)?);
+        }
+        let backend = services.of_route(id, &route.backend, &route.at.key("backend"))?;
+        let mut on = Vec::new();
+        for listener in join::listeners_of(id, route, listeners)? {
+            let scopes = [
+                Scope { level: Level::Listener, owner: listener, policies: &listeners[listener].policies },
+                Scope { level: Level::Route, owner: id, policies: &route.policies },
+            ];
+            let service = self.service(&scopes, &backend, services).ok_or_else(|| {
+                let what = format!("a route cannot lead to a backend that speaks {}", backend.protocol());
+                ConfigError::new(route.at.key("backend"), what)
+            })??;
+            on.push((listener.clone(), Arc::new(Served { id: id.clone(), service, broken: None })));
+        }
+        Ok(Route { matches, on })
+    }
+
+    /// The policies around the backend, with the decoding its protocol needs. `None` for a protocol that
+    /// has none.
+    fn service(
+        &self,
+        scopes: &[Scope<'_>],
+        backend: &portcullis_core::assemble::AnyService,
+        services: &Services<'_>,
+    ) -> Option<Result<ArcService<Http>, ConfigError>> {
+        if let Some(http) = backend.typed::<Http>() {
+            let chain = Chain::<Http>::build(services, scopes);
+            return Some(chain.map(|chain| ArcLayer::stack(&chain.http, http)));
+        }
+        let llm = backend.typed::<Llm>()?;
+        let chain = Chain::<Llm>::build(services, scopes);
+        Some(chain.map(|chain| {
+            let codec = LlmCodec::new(services.registry().dialects().to_vec());
+            let decode = DecodeLayer::<Llm, _>::new(Arc::new(codec));
+            let decoded = decode.layer(ArcLayer::stack(&chain.typed, llm));
+            ArcLayer::stack(&chain.http, ArcService::new(decoded))
+        }))
+    }
+}
+
+/// What stands in for a route that was refused and never served before: it matches as the refused one
+/// would, so that its calls do not fall through to another, and says that it is broken.
+fn broken(id: &ObjectId, route: &config::Route, listeners: &BTreeMap<ObjectId, Listener>) -> Route {
+    let read = |wanted: &config::RouteMatch| matching::read(wanted, &route.at).ok();
+    let service = ArcService::<Http>::from_fn(|_| async {
+        Err(Error::new(&codes::ROUTE_BROKEN, codes::ROUTE_BROKEN.about))
+    });
+    let served = Arc::new(Served { id: id.clone(), service, broken: Some("its configuration was refused".into()) });
+    let on = join::listeners_of(id, route, listeners).unwrap_or_default();
+    Route {
+        matches: route.matches.iter().filter_map(read).collect(),
+        on: on.into_iter().map(|listener| (listener.clone(), served.clone())).collect(),
+    }
+}

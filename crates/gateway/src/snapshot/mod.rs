@@ -1,0 +1,95 @@
+//! A configuration made into services: what requests run on until the next one takes its place.
+
+mod build;
+mod join;
+mod matching;
+mod services;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use portcullis_core::Request;
+use portcullis_core::config::{Listener, ObjectId};
+use portcullis_core::protocol::{ArcService, Http};
+use portcullis_core::route::{RouteMatch, Table};
+
+pub use build::{Builder, Refusal, RefuseBy};
+
+/// Everything a configuration says, ready to serve. Immutable; requests share it.
+#[derive(Default)]
+pub struct Snapshot {
+    listeners: BTreeMap<ObjectId, Listener>,
+    routes: BTreeMap<ObjectId, Arc<Route>>,
+    tables: HashMap<ObjectId, Table<Arc<Served>>>,
+}
+
+/// A route as one listener serves it.
+pub struct Served {
+    /// The route.
+    pub id: ObjectId,
+    /// Its policies around its backend.
+    pub service: ArcService<Http>,
+    /// Why it only answers with an error, if its configuration was refused.
+    pub broken: Option<Box<str>>,
+}
+
+/// A route with what it is on each of its listeners.
+struct Route {
+    matches: Vec<RouteMatch>,
+    on: Vec<(ObjectId, Arc<Served>)>,
+}
+
+impl Snapshot {
+    /// The listeners it wants, by identity.
+    pub fn listeners(&self) -> impl Iterator<Item = (&ObjectId, &Listener)> {
+        self.listeners.iter()
+    }
+
+    /// The route a request takes that comes in by `listener`.
+    pub fn find(&self, listener: &ObjectId, request: &Request) -> Option<&Arc<Served>> {
+        self.tables.get(listener)?.find(request)
+    }
+
+    /// The routes of a listener, in order of precedence.
+    pub fn table(&self, listener: &ObjectId) -> Option<&Table<Arc<Served>>> {
+        self.tables.get(listener)
+    }
+
+    /// Indexes the routes by listener.
+    fn assemble(listeners: BTreeMap<ObjectId, Listener>, routes: BTreeMap<ObjectId, (usize, Arc<Route>)>) -> Self {
+        let mut in_order: Vec<_> = routes.iter().collect();
+        in_order.sort_by_key(|(id, (order, _))| (id.project.clone(), *order));
+        let mut entries: HashMap<ObjectId, Vec<(RouteMatch, Arc<Served>)>> =
+            listeners.keys().map(|id| (id.clone(), Vec::new())).collect();
+        for (_, (_, route)) in in_order {
+            for (listener, served) in &route.on {
+                let Some(entries) = entries.get_mut(listener) else { continue };
+                entries.extend(route.matches.iter().map(|m| (m.clone(), served.clone())));
+            }
+        }
+        let tables = entries.into_iter().map(|(id, entries)| (id, entries.into_iter().collect()));
+        Self {
+            tables: tables.collect(),
+            routes: routes.into_iter().map(|(id, (_, route))| (id, route)).collect(),
+            listeners,
+        }
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("listeners", &self.listeners.keys())
+            .field("routes", &self.routes.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").field("id", &self.id).field("broken", &self.broken).finish_non_exhaustive()
+    }
+}
