@@ -77,11 +77,14 @@ pub(crate) fn read(
     }
 }
 
+/// A level costs tens of kilobytes of stack in a debug build, and threads have 2 MiB.
+const MAX_DEPTH: usize = 32;
+
 fn strict() -> Options {
     let mut aliases = AliasLimits::default();
     aliases.max_total_replayed_events = 100_000;
     options! {
-        budget: budget! { max_events: 1_000_000, max_nodes: 250_000, max_depth: 64, max_aliases: 1_000 },
+        budget: budget! { max_events: 1_000_000, max_nodes: 250_000, max_depth: MAX_DEPTH, max_aliases: 1_000 },
         alias_limits: aliases,
         duplicate_keys: DuplicateKeyPolicy::Error,
         merge_keys: MergeKeyPolicy::Error,
@@ -101,6 +104,9 @@ fn phrase(error: &Error) -> String {
         Error::MultipleDocuments { .. } => "a file has one document".into(),
         Error::MergeKeyNotAllowed { .. } => "merge keys (`<<`) are not supported".into(),
         Error::NullIntoString { .. } | Error::Unexpected { .. } => "a key is a string".into(),
+        Error::Budget { .. } => {
+            "larger, deeper or with more aliases than a configuration may be".into()
+        }
         Error::NonFiniteFloat { .. } => "a number is finite".into(),
         Error::RecursiveReferencesRequireWeakTypes { .. } => {
             "an alias inside of its own anchor".into()
@@ -150,8 +156,17 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn value(&mut self, node: Spanned<Node>, key: Option<Location>, at: &Pointer) -> Value {
-        let key = key.map(|key| bytes(key));
+        let key = key.map(bytes);
         let value = bytes(node.referenced);
+        if node.defined != node.referenced {
+            // Where an alias's anchor is: a part of the value, so that it is hidden with it.
+            let place = Place {
+                file: self.file,
+                key: None,
+                value: bytes(node.defined),
+            };
+            self.map.insert(at.key("&"), place);
+        }
         self.map.insert(
             at.clone(),
             Place {
@@ -218,3 +233,6 @@ fn bytes(location: Location) -> Range<usize> {
     let start = as_index(span.byte_offset().unwrap_or_default());
     start..start + as_index(span.byte_len().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,8 +27,11 @@ const MAX_FILES: usize = 1_000;
 #[derive(Clone)]
 pub struct FileSource {
     path: PathBuf,
-    variables: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    variables: Arc<Variables>,
 }
+
+/// Looks up what a variable is.
+type Variables = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl FileSource {
     /// Reads `path`, a file or a directory, each time it is loaded.

@@ -21,7 +21,7 @@ pub(crate) fn secrets(
         .places()
         .any(|(_, place)| names[place.file] == file && place.key.is_some());
     if !parsed {
-        return unparsed(text, line);
+        return unparsed(text, line).into_iter().collect();
     }
     let here = map.places().filter(|(_, place)| names[place.file] == file);
     let secret = here.filter(|(at, place)| {
@@ -97,9 +97,9 @@ fn sounds_secret(key: &str) -> bool {
 }
 
 /// Everything behind the first key of a line that sounds secret, or the whole line inside such a key.
-fn unparsed(text: &str, line: Range<usize>) -> Vec<Range<usize>> {
+fn unparsed(text: &str, line: Range<usize>) -> Option<Range<usize>> {
     let shown = &text[line.clone()];
-    let from = |start: usize| vec![line.start + start..line.end];
+    let from = |start: usize| Some(line.start + start..line.end);
     if let Some(start) = behind_secret_key(shown) {
         return from(start);
     }
@@ -117,12 +117,12 @@ fn unparsed(text: &str, line: Range<usize>) -> Vec<Range<usize>> {
         }
         within = indent(before);
     }
-    Vec::new()
+    None
 }
 
 /// Where the value of the first key in the line that sounds secret begins.
 fn behind_secret_key(line: &str) -> Option<usize> {
-    let colons = line.match_indices(':').map(|(at, _)| at);
+    let mut colons = line.match_indices(':').map(|(at, _)| at);
     let word = |end: usize| {
         line[..end]
             .trim_end()
@@ -130,8 +130,55 @@ fn behind_secret_key(line: &str) -> Option<usize> {
             .next()
             .unwrap_or_default()
     };
-    colons
-        .into_iter()
-        .find(|at| sounds_secret(word(*at)))
-        .map(|at| at + 1)
+    let colon = colons.find(|at| sounds_secret(word(*at)))?;
+    Some(line.len() - line[colon + 1..].trim_start().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_for_secrets_are_told_from_others() {
+        for key in [
+            "apiKey",
+            "keyHash",
+            "x-api-key",
+            "API_KEY",
+            "apikey",
+            "secret",
+            "clientSecret",
+            "Authorization",
+            "\"password\"",
+            "token",
+            "private_key",
+        ] {
+            assert!(sounds_secret(key), "{key}");
+        }
+        for key in [
+            "maxTokens",
+            "tokens",
+            "apiKeyAuthentication",
+            "name",
+            "monkey",
+            "",
+            "keyed",
+            "tokenizer",
+        ] {
+            assert!(!sounds_secret(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn without_places_the_line_and_what_it_is_in_are_looked_at() {
+        let hidden = |text: &str| {
+            let start = text.trim_end().rfind('\n').map_or(0, |end| end + 1);
+            let part = unparsed(text, start..text.trim_end().len());
+            part.map_or("", |part| &text[part]).to_owned()
+        };
+        assert_eq!(hidden("a: 1\nb: {token: x, c: y}\n"), "x, c: y}");
+        assert_eq!(hidden("key: |\n  BEGIN\n  MIIE\n"), "  MIIE");
+        assert_eq!(hidden("keys:\n- one\n- two\n"), "- two");
+        assert_eq!(hidden("keys:\n- one\nname: two\n"), "");
+    }
 }

@@ -121,10 +121,9 @@ fn append(ours: &mut Map<String, Value>, theirs: &mut Map<String, Value>, list: 
     let before = ours.get(list).and_then(Value::as_array).map_or(0, Vec::len);
     if let Some(Value::Array(items)) = theirs.get_mut(list) {
         let items = std::mem::take(items);
-        match ours.entry(list).or_insert_with(|| Value::Array(Vec::new())) {
-            Value::Array(all) => all.extend(items),
-            // A list that is none is refused when it is read; what was to follow it goes with it.
-            _ => {}
+        // A list of ours that is none is refused when it is read, and what was to follow it with it.
+        if let Value::Array(all) = ours.entry(list).or_insert_with(|| Value::Array(Vec::new())) {
+            all.extend(items);
         }
     }
     before

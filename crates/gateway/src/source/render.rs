@@ -139,4 +139,6 @@ fn moved(at: usize, start: usize, pieces: &[Range<usize>]) -> usize {
 }
 
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod tests;

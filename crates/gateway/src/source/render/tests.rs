@@ -4,7 +4,7 @@ use super::*;
 use crate::source::join;
 
 /// Everything wrong with a file, rendered, one after the other.
-fn rendered(text: &str) -> String {
+pub(super) fn rendered(text: &str) -> String {
     let variables = |name: &str| (name == "SET").then(|| "sk-from-the-environment".to_owned());
     let loaded = join::load(
         [("gateway.yaml".to_owned(), Ok(text.to_owned()))],
@@ -385,8 +385,8 @@ fn broken_yaml_does_not_show_its_secrets() {
 error: a key is a string
  --> gateway.yaml:3:28
   |
-3 |   llm: {apiKey:[secret]
-  |                        ^
+3 |   llm: {apiKey: [secret]
+  |                         ^
 "##,
     );
 }
