@@ -1,3 +1,7 @@
 //! An AI gateway as a library: LLM calls routed, guarded, limited and recorded.
 
+pub mod entry;
+pub mod router;
+pub mod snapshot;
+pub mod source;
 pub mod upstream;

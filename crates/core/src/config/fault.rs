@@ -57,7 +57,10 @@ impl Error for Fault {
     }
 
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
-        Self::said(format!("expected {}, found {}", plain(wanted), kind(found)))
+        let wanted = plain(wanted);
+        let is_word = wanted == "a boolean" && matches!(found, Unexpected::Str(_));
+        let hint = is_word.then(|| "write `true` or `false`, without quotes".to_owned());
+        Self::said(format!("expected {wanted}, found {}", kind(found))).hinted(hint)
     }
 
     fn invalid_value(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
@@ -120,11 +123,11 @@ fn kind(found: Unexpected<'_>) -> String {
 /// What serde wants, without the names Rust has for it.
 fn plain(wanted: &dyn Expected) -> String {
     let wanted = wanted.to_string();
-    let most = match wanted.as_str() {
+    let most: u32 = match wanted.as_str() {
         "u8" => u8::MAX.into(),
         "u16" => u16::MAX.into(),
-        "u32" => u32::MAX.into(),
-        "u64" | "usize" => u64::MAX,
+        "u32" => u32::MAX,
+        "u64" | "usize" => return "a whole number, not negative".into(),
         "i8" | "i16" | "i32" | "i64" | "isize" => return "a whole number".into(),
         "f32" | "f64" => return "a number".into(),
         "a sequence" => return "a list".into(),

@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::config::{Pointer, PolicyEntry};
 
 /// Something that answers calls: `name`, `policies`, `export`, and one further key which names its kind.
-#[derive(Clone, Debug, PartialEq)]
+/// `Debug` leaves the body out: it may hold secrets.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Backend {
     /// Its name; for one written inside a route, `route:` and the route's identity.
@@ -51,6 +52,18 @@ impl Backend {
     pub(crate) fn place(&mut self, at: &Pointer) {
         self.at = at.clone();
         PolicyEntry::place(&mut self.policies, at);
+    }
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend")
+            .field("name", &self.name)
+            .field("export", &self.export)
+            .field("policies", &self.policies)
+            .field("kind", &self.kind)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 

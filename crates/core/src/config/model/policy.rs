@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::config::Pointer;
 
 /// One entry of a policy list: `rateLimit: {...}`, with `id: ...` beside it where one list has the same
-/// policy twice and its state must be told apart across changes.
-#[derive(Clone, Debug, PartialEq)]
+/// policy twice and its state must be told apart across changes. `Debug` leaves the body out: it may hold secrets.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PolicyEntry {
     /// The policy's registered name; whether there is such a policy is found when it is built.
@@ -41,6 +41,16 @@ impl PolicyEntry {
         for (index, entry) in entries.iter_mut().enumerate() {
             entry.at = list.index(index).key(&entry.name);
         }
+    }
+}
+
+impl fmt::Debug for PolicyEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicyEntry")
+            .field("name", &self.name)
+            .field("id", &self.id)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 

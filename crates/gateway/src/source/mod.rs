@@ -1,0 +1,14 @@
+//! Before the request line: configurations from files or from code, and their errors shown in the file.
+
+mod document;
+mod expand;
+mod file;
+mod hide;
+mod join;
+mod node;
+mod render;
+mod value;
+
+pub use file::FileSource;
+pub use render::render;
+pub use value::ValueSource;
