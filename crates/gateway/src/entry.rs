@@ -41,7 +41,10 @@ impl<S> Layer<S> for EntryLayer {
     type Service = Entry<S>;
 
     fn layer(&self, inner: S) -> Entry<S> {
-        Entry { inner, sink: self.sink.clone() }
+        Entry {
+            inner,
+            sink: self.sink.clone(),
+        }
     }
 }
 
@@ -66,11 +69,16 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let id = request.headers().get(REQUEST_ID).and_then(RequestId::accept);
+        let id = request
+            .headers()
+            .get(REQUEST_ID)
+            .and_then(RequestId::accept);
         let context = Context::new(id.unwrap_or_else(RequestId::make), self.sink.clone());
         let hold = context.hold();
         open(&context, &request);
-        request.headers_mut().insert(REQUEST_ID, context.id().to_header());
+        request
+            .headers_mut()
+            .insert(REQUEST_ID, context.id().to_header());
         request.extensions_mut().insert(context.clone());
         let reply = self.inner.call(request);
         Box::pin(async move {
@@ -107,7 +115,10 @@ impl Drop for Left {
 /// What is known of a call when it comes in.
 fn open(context: &Context, request: &Request) {
     let connection = request.extensions().get::<ConnectionInfo>();
-    let trace = request.headers().get(TRACEPARENT).and_then(|v| v.to_str().ok());
+    let trace = request
+        .headers()
+        .get(TRACEPARENT)
+        .and_then(|v| v.to_str().ok());
     context.record(|exchange| {
         exchange.method = request.method().clone();
         exchange.path = request.uri().path().into();
@@ -165,7 +176,12 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let reply = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         Box::pin(async move {
-            let panicked = |_| Err(Error::new(&codes::PANICKED, "the gateway failed on this call"));
+            let panicked = |_| {
+                Err(Error::new(
+                    &codes::PANICKED,
+                    "the gateway failed on this call",
+                ))
+            };
             reply.await.unwrap_or_else(panicked)
         })
     }
@@ -179,6 +195,8 @@ impl std::fmt::Debug for EntryLayer {
 
 impl<S: std::fmt::Debug> std::fmt::Debug for Entry<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Entry").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("Entry")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! An AI gateway as a library: LLM calls routed, guarded, limited and recorded.
 
+pub mod client;
 pub mod entry;
 pub mod router;
 pub mod snapshot;

@@ -49,6 +49,10 @@ impl Service<Request> for Router {
 }
 
 fn not_found(request: &Request) -> Error {
-    let what = format!("no route matches {} {}", request.method(), request.uri().path());
+    let what = format!(
+        "no route matches {} {}",
+        request.method(),
+        request.uri().path()
+    );
     Error::new(&codes::ROUTE_NOT_FOUND, what)
 }

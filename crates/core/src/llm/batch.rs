@@ -73,7 +73,7 @@ impl Batch {
         let events = frames
             .into_iter()
             .map(|frame| {
-                let kind = if frame.is_comment() {
+                let kind = if frame.data_lines() == 0 {
                     EventKind::KeepAlive
                 } else {
                     dialect.classify(frame.event_name(&raw), &frame.data(&raw))

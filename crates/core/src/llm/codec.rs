@@ -12,7 +12,7 @@ use crate::body::Body;
 use crate::error::{Error, codes};
 use crate::payload::Payload;
 use crate::protocol::{ArcService, Codec, Protocol};
-use crate::respond::{Problem, Render};
+use crate::respond::{PickRender, Problem, Render};
 
 /// The largest request document held in memory unless told otherwise: 32 MiB.
 pub const MAX_REQUEST: u64 = 32 << 20;
@@ -46,18 +46,6 @@ impl LlmCodec {
     pub fn max_request(mut self, bytes: u64) -> Self {
         self.max_request = bytes;
         self
-    }
-
-    /// How errors of a call with this head are written: in its dialect if it looks like a call of one, else
-    /// as problem details.
-    pub fn renderer(&self, head: &request::Parts) -> Arc<dyn Render> {
-        let versioned = api_path(head.uri.path()) != head.uri.path();
-        match self.claim(head) {
-            Some(claim) if versioned || claim.operation != Operation::Other => {
-                claim.dialect.render()
-            }
-            _ => Arc::new(Problem),
-        }
     }
 
     fn claim(&self, head: &request::Parts) -> Option<Claim> {
@@ -135,9 +123,22 @@ impl LlmCodec {
     }
 }
 
+impl PickRender for LlmCodec {
+    /// The dialect's own writing for what looks like a call in one, problem details for all else.
+    fn pick(&self, head: &request::Parts) -> Arc<dyn Render> {
+        let versioned = api_path(head.uri.path()) != head.uri.path();
+        match self.claim(head) {
+            Some(claim) if versioned || claim.operation != Operation::Other => {
+                claim.dialect.render()
+            }
+            _ => Arc::new(Problem),
+        }
+    }
+}
+
 impl Codec<Llm> for LlmCodec {
     fn render(&self, head: &request::Parts) -> Arc<dyn Render> {
-        self.renderer(head)
+        self.pick(head)
     }
 
     async fn serve(

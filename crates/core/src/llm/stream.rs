@@ -12,7 +12,7 @@ use http_body::{Body as _, Frame};
 use super::{Batch, Dialect};
 use crate::body::{Body, End, Ended};
 use crate::error::{Error, codes};
-use crate::wire::sse::Splitter;
+use crate::wire::sse::{Block, Splitter, TooLarge};
 
 /// The largest single event held while its end has not come. A larger one fails the stream.
 pub const MAX_EVENT: usize = 8 << 20;
@@ -39,8 +39,10 @@ impl EventStream {
     pub fn read(body: Body, dialect: Arc<dyn Dialect>) -> Self {
         Self::new(Read {
             body,
-            splitter: Some(Splitter::new(MAX_EVENT)),
+            splitter: Splitter::new(MAX_EVENT),
             dialect,
+            ended: false,
+            failed: None,
         })
     }
 
@@ -104,8 +106,38 @@ impl fmt::Debug for EventStream {
 
 struct Read {
     body: Body,
-    splitter: Option<Splitter>,
+    splitter: Splitter,
     dialect: Arc<dyn Dialect>,
+    ended: bool,
+    /// What the stream fails with once everything before it has gone out.
+    failed: Option<Error>,
+}
+
+impl Read {
+    /// The frames that are complete now; the last ones when the body has ended.
+    fn take(&mut self, frame: Option<Result<Frame<Bytes>, Error>>) -> Option<Block> {
+        let data = match frame {
+            Some(Ok(frame)) => frame.into_data().ok()?,
+            Some(Err(e)) => {
+                self.failed = Some(e);
+                return self.finish();
+            }
+            None => return self.finish(),
+        };
+        self.splitter
+            .push(data)
+            .unwrap_or_else(|TooLarge { max, before }| {
+                let what = format!("an event of the upstream's stream is larger than {max} bytes");
+                self.failed = Some(Error::new(&codes::UPSTREAM_TOO_LARGE, what));
+                self.ended = true;
+                before.map(|block| *block)
+            })
+    }
+
+    fn finish(&mut self) -> Option<Block> {
+        self.ended = true;
+        std::mem::replace(&mut self.splitter, Splitter::new(0)).finish()
+    }
 }
 
 impl Stream for Read {
@@ -113,35 +145,14 @@ impl Stream for Read {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        loop {
-            let Some(splitter) = &mut this.splitter else {
-                return Poll::Ready(None);
-            };
-            let block = match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
-                Some(Ok(frame)) => match frame.into_data().map(|data| splitter.push(data)) {
-                    Ok(Ok(block)) => block,
-                    Ok(Err(_)) => {
-                        this.splitter = None;
-                        let what = format!(
-                            "an event of the upstream's stream is larger than {MAX_EVENT} bytes"
-                        );
-                        return Poll::Ready(Some(Err(Error::new(
-                            &codes::UPSTREAM_TOO_LARGE,
-                            what,
-                        ))));
-                    }
-                    Err(_trailers) => None,
-                },
-                Some(Err(e)) => {
-                    this.splitter = None;
-                    return Poll::Ready(Some(Err(e)));
-                }
-                None => this.splitter.take().and_then(Splitter::finish),
-            };
-            if let Some(block) = block {
+        while !this.ended {
+            let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+            if let Some(block) = this.take(frame) {
                 return Poll::Ready(Some(Ok(Batch::read(block, &*this.dialect))));
             }
         }
+        this.body = Body::empty();
+        Poll::Ready(this.failed.take().map(Err))
     }
 }
 

@@ -79,6 +79,18 @@ impl Render for Problem {
     }
 }
 
+/// Picks how errors of a call are written, by the head of its request. Any closure over the head does.
+pub trait PickRender {
+    /// The renderer for calls with this head.
+    fn pick(&self, head: &request::Parts) -> Arc<dyn Render>;
+}
+
+impl<F: Fn(&request::Parts) -> Arc<dyn Render>> PickRender for F {
+    fn pick(&self, head: &request::Parts) -> Arc<dyn Render> {
+        self(head)
+    }
+}
+
 /// Turns errors into replies. Outermost: what comes out cannot fail any more.
 ///
 /// A stream of events that breaks off with an error gets that error as its last event, where its dialect
@@ -91,10 +103,7 @@ pub struct RespondLayer<F> {
     pick: F,
 }
 
-impl<F> RespondLayer<F>
-where
-    F: Fn(&request::Parts) -> Arc<dyn Render>,
-{
+impl<F: PickRender> RespondLayer<F> {
     /// Renders with what `pick` returns.
     pub fn new(pick: F) -> Self {
         Self { pick }
@@ -132,7 +141,7 @@ impl<S, F, B> Service<http::Request<B>> for Respond<S, F>
 where
     S: Service<http::Request<B>, Response = http::Response<Body>, Error = Error>,
     S::Future: Send + 'static,
-    F: Fn(&request::Parts) -> Arc<dyn Render>,
+    F: PickRender,
 {
     type Response = http::Response<Body>;
     type Error = Infallible;
@@ -145,7 +154,7 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        let render = (self.pick)(&parts);
+        let render = self.pick.pick(&parts);
         let context = parts.extensions.get::<Context>().cloned();
         let reply = self.inner.call(http::Request::from_parts(parts, body));
         Box::pin(async move {

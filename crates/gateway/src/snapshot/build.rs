@@ -45,7 +45,11 @@ pub struct Builder<'a> {
 impl<'a> Builder<'a> {
     /// Builds of the names in `registry`; what reaches upstreams does so by `client`.
     pub fn new(registry: &'a Registry, client: ArcService<Http>) -> Self {
-        Self { registry, client, refuse_by: RefuseBy::All }
+        Self {
+            registry,
+            client,
+            refuse_by: RefuseBy::All,
+        }
     }
 
     /// What one error takes down with it. Default: everything.
@@ -61,11 +65,19 @@ impl<'a> Builder<'a> {
     /// # Errors
     ///
     /// When anything is wrong and errors take everything down.
-    pub fn build(&self, loaded: &Loaded, previous: &Snapshot) -> Result<(Snapshot, Report), Refusal> {
+    pub fn build(
+        &self,
+        loaded: &Loaded,
+        previous: &Snapshot,
+    ) -> Result<(Snapshot, Report), Refusal> {
         let mut report = Report::new();
         join::note_unread(loaded, &mut report);
         let listeners = join::listeners(loaded, &mut report);
-        let services = Services::new(self.registry, self.client.clone(), join::backends(loaded, &mut report));
+        let services = Services::new(
+            self.registry,
+            self.client.clone(),
+            join::backends(loaded, &mut report),
+        );
         self.backends(loaded, &services, &mut report);
         let mut routes = BTreeMap::new();
         for project in &loaded.projects {
@@ -84,7 +96,9 @@ impl<'a> Builder<'a> {
         let mut kept = BTreeMap::new();
         for (id, (order, route, built)) in routes {
             let built = built.filter(|_| !down.contains(&id.project));
-            let built = built.map(Arc::new).or_else(|| previous.routes.get(&id).cloned());
+            let built = built
+                .map(Arc::new)
+                .or_else(|| previous.routes.get(&id).cloned());
             let built = built.unwrap_or_else(|| Arc::new(broken(&id, route, &listeners)));
             kept.insert(id, (order, built));
         }
@@ -124,21 +138,43 @@ impl<'a> Builder<'a> {
         let mut matches = Vec::with_capacity(route.matches.len());
         for (index, wanted) in route.matches.iter().enumerate() {
             let at = route.at.key("match");
-            let at = if route.matches.len() == 1 { at } else { at.index(index) };
+            let at = if route.matches.len() == 1 {
+                at
+            } else {
+                at.index(index)
+            };
             matches.push(matching::read(wanted, &at)?);
         }
         let backend = services.of_route(id, &route.backend, &route.at.key("backend"))?;
         let mut on = Vec::new();
         for listener in join::listeners_of(id, route, listeners)? {
             let scopes = [
-                Scope { level: Level::Listener, owner: listener, policies: &listeners[listener].policies },
-                Scope { level: Level::Route, owner: id, policies: &route.policies },
+                Scope {
+                    level: Level::Listener,
+                    owner: listener,
+                    policies: &listeners[listener].policies,
+                },
+                Scope {
+                    level: Level::Route,
+                    owner: id,
+                    policies: &route.policies,
+                },
             ];
             let service = self.service(&scopes, &backend, services).ok_or_else(|| {
-                let what = format!("a route cannot lead to a backend that speaks {}", backend.protocol());
+                let what = format!(
+                    "a route cannot lead to a backend that speaks {}",
+                    backend.protocol()
+                );
                 ConfigError::new(route.at.key("backend"), what)
             })??;
-            on.push((listener.clone(), Arc::new(Served { id: id.clone(), service, broken: None })));
+            on.push((
+                listener.clone(),
+                Arc::new(Served {
+                    id: id.clone(),
+                    service,
+                    broken: None,
+                }),
+            ));
         }
         Ok(Route { matches, on })
     }
@@ -173,10 +209,17 @@ fn broken(id: &ObjectId, route: &config::Route, listeners: &BTreeMap<ObjectId, L
     let service = ArcService::<Http>::from_fn(|_| async {
         Err(Error::new(&codes::ROUTE_BROKEN, codes::ROUTE_BROKEN.about))
     });
-    let served = Arc::new(Served { id: id.clone(), service, broken: Some("its configuration was refused".into()) });
+    let served = Arc::new(Served {
+        id: id.clone(),
+        service,
+        broken: Some("its configuration was refused".into()),
+    });
     let on = join::listeners_of(id, route, listeners).unwrap_or_default();
     Route {
         matches: route.matches.iter().filter_map(read).collect(),
-        on: on.into_iter().map(|listener| (listener.clone(), served.clone())).collect(),
+        on: on
+            .into_iter()
+            .map(|listener| (listener.clone(), served.clone()))
+            .collect(),
     }
 }

@@ -40,7 +40,10 @@ pub(super) fn listeners(loaded: &Loaded, report: &mut Report) -> BTreeMap<Object
                 Some(owner) => {
                     let what = format!("the address {} belongs to {owner}", listener.address);
                     let hint = "let that listener have `export: true` and name it in `listeners` of the routes";
-                    report.refuse(id, ConfigError::new(listener.at.key("address"), what).hint(hint));
+                    report.refuse(
+                        id,
+                        ConfigError::new(listener.at.key("address"), what).hint(hint),
+                    );
                 }
             }
         }
@@ -49,7 +52,10 @@ pub(super) fn listeners(loaded: &Loaded, report: &mut Report) -> BTreeMap<Object
 }
 
 /// Every backend by identity.
-pub(super) fn backends<'a>(loaded: &'a Loaded, report: &mut Report) -> BTreeMap<ObjectId, &'a Backend> {
+pub(super) fn backends<'a>(
+    loaded: &'a Loaded,
+    report: &mut Report,
+) -> BTreeMap<ObjectId, &'a Backend> {
     let mut backends = BTreeMap::new();
     for project in &loaded.projects {
         for backend in &project.config.backends {
@@ -72,20 +78,30 @@ pub(super) fn listeners_of<'l>(
     listeners: &'l BTreeMap<ObjectId, Listener>,
 ) -> Result<Vec<&'l ObjectId>, ConfigError> {
     if route.listeners.is_empty() {
-        return Ok(listeners.keys().filter(|l| l.project == id.project).collect());
+        return Ok(listeners
+            .keys()
+            .filter(|l| l.project == id.project)
+            .collect());
     }
     let mut found = Vec::with_capacity(route.listeners.len());
     for (index, name) in route.listeners.iter().enumerate() {
         let (project, bare) = name.split_once('/').unwrap_or((&id.project, name));
         let wanted = ObjectId::new(project, Kind::Listener, bare);
         let foreign = wanted.project != id.project;
-        let listener = listeners.get_key_value(&wanted).filter(|(_, l)| !foreign || l.export);
+        let listener = listeners
+            .get_key_value(&wanted)
+            .filter(|(_, l)| !foreign || l.export);
         found.push(listener.map(|(id, _)| id).ok_or_else(|| {
             let at = route.at.key("listeners").index(index);
             let unknown = ConfigError::new(at, format!("there is no listener `{name}`"));
-            let ours = listeners.keys().filter(|l| l.project == id.project).map(|l| &*l.name);
+            let ours = listeners
+                .keys()
+                .filter(|l| l.project == id.project)
+                .map(|l| &*l.name);
             match nearest(name, ours) {
-                _ if foreign => unknown.hint("a listener of another project must have `export: true`"),
+                _ if foreign => {
+                    unknown.hint("a listener of another project must have `export: true`")
+                }
                 Some(near) => unknown.hint(format!("did you mean `{near}`?")),
                 None => unknown,
             }
@@ -107,17 +123,25 @@ pub(super) fn keep_previous(
         if down.contains(&id.project) {
             listeners.insert(id.clone(), listener.clone());
         } else if unread {
-            listeners.entry(id.clone()).or_insert_with(|| listener.clone());
+            listeners
+                .entry(id.clone())
+                .or_insert_with(|| listener.clone());
         }
     }
-    let had_build: BTreeSet<_> = previous.routes.keys().map(|id| id.project.clone()).collect();
+    let had_build: BTreeSet<_> = previous
+        .routes
+        .keys()
+        .map(|id| id.project.clone())
+        .collect();
     routes.retain(|id, _| {
         let from_last = down.contains(&id.project) && had_build.contains(&id.project);
         !from_last || previous.routes.contains_key(id)
     });
     for (id, route) in &previous.routes {
         if unread || down.contains(&id.project) {
-            routes.entry(id.clone()).or_insert_with(|| (usize::MAX, route.clone()));
+            routes
+                .entry(id.clone())
+                .or_insert_with(|| (usize::MAX, route.clone()));
         }
     }
 }

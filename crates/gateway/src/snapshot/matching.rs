@@ -2,7 +2,9 @@
 
 use http::Method;
 use portcullis_core::config::{self, ConfigError, NamedMatch, Pointer, Want};
-use portcullis_core::route::{HeaderMatch, HostMatch, MatchError, PathMatch, QueryMatch, RouteMatch};
+use portcullis_core::route::{
+    HeaderMatch, HostMatch, MatchError, PathMatch, QueryMatch, RouteMatch,
+};
 
 /// Reads one match, which stands at `at`.
 ///
@@ -14,7 +16,11 @@ pub(super) fn read(wanted: &config::RouteMatch, at: &Pointer) -> Result<RouteMat
     let path = wanted.path.as_ref().map(read_path).transpose();
     let mut read = RouteMatch {
         host: host.map_err(|e| wrong(&at.key("host"), &e))?,
-        method: wanted.method.as_deref().map(|m| read_method(m, at)).transpose()?,
+        method: wanted
+            .method
+            .as_deref()
+            .map(|m| read_method(m, at))
+            .transpose()?,
         ..RouteMatch::default()
     };
     if let Some(path) = path.map_err(|e| wrong(&at.key("path"), &e))? {
@@ -22,11 +28,13 @@ pub(super) fn read(wanted: &config::RouteMatch, at: &Pointer) -> Result<RouteMat
     }
     for (index, header) in wanted.headers.iter().enumerate() {
         let at = at.key("headers").index(index);
-        read.headers.push(read_header(header).map_err(|e| wrong(&at, &e))?);
+        read.headers
+            .push(read_header(header).map_err(|e| wrong(&at, &e))?);
     }
     for (index, query) in wanted.query.iter().enumerate() {
         let at = at.key("query").index(index);
-        read.query.push(read_query(query).map_err(|e| wrong(&at, &e))?);
+        read.query
+            .push(read_query(query).map_err(|e| wrong(&at, &e))?);
     }
     Ok(read)
 }
@@ -55,9 +63,13 @@ fn read_query(wanted: &NamedMatch) -> Result<QueryMatch, MatchError> {
 }
 
 fn read_method(method: &str, at: &Pointer) -> Result<Method, ConfigError> {
-    let fit = method.parse().ok().filter(|_| !method.bytes().any(|b| b.is_ascii_lowercase()));
+    let fit = method
+        .parse()
+        .ok()
+        .filter(|_| !method.bytes().any(|b| b.is_ascii_lowercase()));
     fit.ok_or_else(|| {
-        ConfigError::new(at.key("method"), "not a method").hint("write it in capitals, as in `POST`")
+        ConfigError::new(at.key("method"), "not a method")
+            .hint("write it in capitals, as in `POST`")
     })
 }
 

@@ -59,21 +59,33 @@ impl Snapshot {
     }
 
     /// Indexes the routes by listener.
-    fn assemble(listeners: BTreeMap<ObjectId, Listener>, routes: BTreeMap<ObjectId, (usize, Arc<Route>)>) -> Self {
+    fn assemble(
+        listeners: BTreeMap<ObjectId, Listener>,
+        routes: BTreeMap<ObjectId, (usize, Arc<Route>)>,
+    ) -> Self {
         let mut in_order: Vec<_> = routes.iter().collect();
         in_order.sort_by_key(|(id, (order, _))| (id.project.clone(), *order));
-        let mut entries: HashMap<ObjectId, Vec<(RouteMatch, Arc<Served>)>> =
-            listeners.keys().map(|id| (id.clone(), Vec::new())).collect();
+        let mut entries: HashMap<ObjectId, Vec<(RouteMatch, Arc<Served>)>> = listeners
+            .keys()
+            .map(|id| (id.clone(), Vec::new()))
+            .collect();
         for (_, (_, route)) in in_order {
             for (listener, served) in &route.on {
-                let Some(entries) = entries.get_mut(listener) else { continue };
+                let Some(entries) = entries.get_mut(listener) else {
+                    continue;
+                };
                 entries.extend(route.matches.iter().map(|m| (m.clone(), served.clone())));
             }
         }
-        let tables = entries.into_iter().map(|(id, entries)| (id, entries.into_iter().collect()));
+        let tables = entries
+            .into_iter()
+            .map(|(id, entries)| (id, entries.into_iter().collect()));
         Self {
             tables: tables.collect(),
-            routes: routes.into_iter().map(|(id, (_, route))| (id, route)).collect(),
+            routes: routes
+                .into_iter()
+                .map(|(id, (_, route))| (id, route))
+                .collect(),
             listeners,
         }
     }
@@ -90,6 +102,9 @@ impl fmt::Debug for Snapshot {
 
 impl fmt::Debug for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Served").field("id", &self.id).field("broken", &self.broken).finish_non_exhaustive()
+        f.debug_struct("Served")
+            .field("id", &self.id)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
     }
 }

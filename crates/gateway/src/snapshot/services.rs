@@ -30,7 +30,12 @@ impl<'a> Services<'a> {
         client: ArcService<Http>,
         backends: BTreeMap<ObjectId, &'a Backend>,
     ) -> Self {
-        Self { registry, client, backends, built: RefCell::default() }
+        Self {
+            registry,
+            client,
+            backends,
+            built: RefCell::default(),
+        }
     }
 
     /// The backend a route of `route` refers to at `at`.
@@ -41,10 +46,14 @@ impl<'a> Services<'a> {
         at: &Pointer,
     ) -> Result<AnyService, ConfigError> {
         match wanted {
-            BackendRef::Named { project: None, name } => self.named(route, name, at),
-            BackendRef::Named { project: Some(project), name } => {
-                self.named(route, &format!("{project}/{name}"), at)
-            }
+            BackendRef::Named {
+                project: None,
+                name,
+            } => self.named(route, name, at),
+            BackendRef::Named {
+                project: Some(project),
+                name,
+            } => self.named(route, &format!("{project}/{name}"), at),
             BackendRef::Inline(backend) => {
                 let id = ObjectId::new(route.project.clone(), Kind::Backend, backend.name.as_str());
                 self.make(&id, backend)
@@ -58,14 +67,20 @@ impl<'a> Services<'a> {
         Some(match self.state(id) {
             Some(State::Built(service)) => Ok(service),
             Some(State::Refused(e)) => Err(e),
-            Some(State::Begun) => Err(ConfigError::new(backend.at.key("name"), "backends refer to each other in a circle")),
+            Some(State::Begun) => Err(ConfigError::new(
+                backend.at.key("name"),
+                "backends refer to each other in a circle",
+            )),
             None => {
                 self.set(id, State::Begun);
                 let made = self.make(id, backend);
-                self.set(id, match &made {
-                    Ok(service) => State::Built(service.clone()),
-                    Err(e) => State::Refused(e.clone()),
-                });
+                self.set(
+                    id,
+                    match &made {
+                        Ok(service) => State::Built(service.clone()),
+                        Err(e) => State::Refused(e.clone()),
+                    },
+                );
                 made
             }
         })
@@ -75,17 +90,22 @@ impl<'a> Services<'a> {
         let Some(kind) = self.registry.get_backend(&backend.kind) else {
             let unknown = format!("unknown kind of backend `{}`", backend.kind);
             let unknown = ConfigError::new(backend.body_at(), unknown).on_key();
-            return Err(match nearest(&backend.kind, self.registry.backends().map(|(n, _)| n)) {
-                Some(near) => unknown.hint(format!("did you mean `{near}`?")),
-                None => unknown,
-            });
+            return Err(
+                match nearest(&backend.kind, self.registry.backends().map(|(n, _)| n)) {
+                    Some(near) => unknown.hint(format!("did you mean `{near}`?")),
+                    None => unknown,
+                },
+            );
         };
         let cx = BuildContext::new(self, id, backend.body_at(), &backend.policies);
         kind.build(&backend.body, &cx)
     }
 
     fn named(&self, from: &ObjectId, name: &str, at: &Pointer) -> Result<AnyService, ConfigError> {
-        self.resolve(from, name).map_err(|e| ConfigError { at: at.clone(), ..e })
+        self.resolve(from, name).map_err(|e| ConfigError {
+            at: at.clone(),
+            ..e
+        })
     }
 
     fn state(&self, id: &ObjectId) -> Option<State> {
@@ -97,7 +117,11 @@ impl<'a> Services<'a> {
     }
 
     fn unknown(&self, from: &ObjectId, name: &str) -> ConfigError {
-        let ours = self.backends.keys().filter(|id| id.project == from.project).map(|id| &*id.name);
+        let ours = self
+            .backends
+            .keys()
+            .filter(|id| id.project == from.project)
+            .map(|id| &*id.name);
         let unknown = ConfigError::new(Pointer::root(), format!("there is no backend `{name}`"));
         match nearest(name, ours) {
             Some(near) => unknown.hint(format!("did you mean `{near}`?")),
@@ -129,8 +153,14 @@ impl Build for Services<'_> {
         };
         let found = self.get(&id).expect("looked up above");
         found.map_err(|e| match self.state(&id) {
-            Some(State::Begun) => ConfigError::new(Pointer::root(), format!("`{name}` refers back to this backend: a circle")),
-            _ => ConfigError::new(Pointer::root(), format!("backend `{}` was refused: {}", backend.name, e.what)),
+            Some(State::Begun) => ConfigError::new(
+                Pointer::root(),
+                format!("`{name}` refers back to this backend: a circle"),
+            ),
+            _ => ConfigError::new(
+                Pointer::root(),
+                format!("backend `{}` was refused: {}", backend.name, e.what),
+            ),
         })
     }
 }

@@ -82,6 +82,11 @@ impl Client {
         async move { shared.exchange(request).await }
     }
 
+    /// How long it waits where a request does not say otherwise.
+    pub fn timeouts(&self) -> Timeouts {
+        self.0.timeouts
+    }
+
     /// How many connections there are.
     pub fn stats(&self) -> Stats {
         self.0.pool.stats()

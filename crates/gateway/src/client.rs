@@ -1,0 +1,86 @@
+//! The HTTP client as the service every endpoint ends in: the gateway's bodies in, the gateway's errors out.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use portcullis_core::body::Body;
+use portcullis_core::error::{Error, codes};
+use portcullis_core::protocol::{ArcService, Http};
+use portcullis_core::upstream::Timeouts as Wanted;
+use portcullis_core::{Request, Response};
+
+use crate::upstream::{Client, ClientError, ErrorKind, ResponseBody, Timeouts};
+
+/// The client as a service of the gateway's HTTP.
+pub fn service(client: Client) -> ArcService<Http> {
+    ArcService::from_fn(move |request| send(client.clone(), request))
+}
+
+async fn send(client: Client, mut request: Request) -> Result<Response, Error> {
+    if let Some(wanted) = request.extensions_mut().remove::<Wanted>() {
+        let usual = client.timeouts();
+        request.extensions_mut().insert(Timeouts {
+            connect: wanted.connect.unwrap_or(usual.connect),
+            first_byte: wanted.first_byte.unwrap_or(usual.first_byte),
+            idle: wanted.idle.unwrap_or(usual.idle),
+        });
+    }
+    let reply = client.call(request).await.map_err(error)?;
+    Ok(reply.map(|body| Body::new(Reply { body })))
+}
+
+struct Reply {
+    body: ResponseBody,
+}
+
+impl http_body::Body for Reply {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map_err(error)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What the caller is told of a failed exchange; the details stay in the log.
+fn error(e: ClientError) -> Error {
+    let (code, words) = match e.kind() {
+        ErrorKind::Request => (
+            &codes::INVALID_FIELD,
+            "the request cannot be sent to the upstream",
+        ),
+        ErrorKind::Dns | ErrorKind::Connect | ErrorKind::Tls => (
+            &codes::UPSTREAM_UNREACHABLE,
+            "the upstream cannot be reached",
+        ),
+        ErrorKind::ConnectTimeout => (
+            &codes::UPSTREAM_TIMEOUT,
+            "connecting to the upstream took longer than `timeouts.connect`",
+        ),
+        ErrorKind::FirstByteTimeout => (
+            &codes::UPSTREAM_TIMEOUT,
+            "the upstream did not begin to answer within `timeouts.firstByte`",
+        ),
+        ErrorKind::IdleTimeout => (
+            &codes::UPSTREAM_TIMEOUT,
+            "the upstream was silent for longer than `timeouts.idle`",
+        ),
+        ErrorKind::Body => (&codes::BODY_BROKEN, codes::BODY_BROKEN.about),
+        _ => (&codes::UPSTREAM_BROKEN, codes::UPSTREAM_BROKEN.about),
+    };
+    Error::new(code, words).because(e)
+}

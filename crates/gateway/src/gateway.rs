@@ -1,0 +1,133 @@
+//! A gateway put together: its builder, its handle, and what runs.
+
+mod builder;
+mod running;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arc_swap::ArcSwap;
+use portcullis_core::assemble::Registry;
+use portcullis_core::config::{Listener, ObjectId, Report};
+use portcullis_core::llm::LlmCodec;
+use portcullis_core::respond::{Respond, RespondLayer};
+use portcullis_core::{BoxFuture, Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::entry::{Contain, ContainLayer, Entry, EntryLayer};
+use crate::router::Router;
+use crate::snapshot::Snapshot;
+use crate::telemetry::Recorder;
+use crate::upstream::Client;
+
+pub use builder::{BuildError, GatewayBuilder};
+pub use running::{RunError, Running};
+
+/// A gateway: configured, built, and ready to run. Two of them in one process share nothing.
+///
+/// # Examples
+///
+/// ```
+/// use portcullis::{Gateway, source::ValueSource};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), portcullis::BuildError> {
+/// let gateway = Gateway::builder()
+///     .source(ValueSource::text(
+///         r#"
+///         schemaVersion: 1
+///         listeners: [{name: web, address: "127.0.0.1:0"}]
+///         routes: [{backend: {echo: {}}}]
+///         "#,
+///     ))
+///     .build()
+///     .await?;
+/// assert!(gateway.report().is_ok());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Gateway(Arc<Parts>);
+
+struct Parts {
+    registry: Registry,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    recorder: Arc<Recorder>,
+    client: Client,
+    report: Report,
+    admin: Option<std::net::SocketAddr>,
+}
+
+impl Gateway {
+    /// Begins to put a gateway together.
+    pub fn builder() -> GatewayBuilder {
+        GatewayBuilder::new()
+    }
+
+    /// What the build said about every object of the configuration.
+    pub fn report(&self) -> &Report {
+        &self.0.report
+    }
+
+    /// The listeners the configuration asks for.
+    pub fn listeners(&self) -> Vec<(ObjectId, Listener)> {
+        let snapshot = self.0.snapshot.load();
+        snapshot.listeners().map(|(id, listener)| (id.clone(), listener.clone())).collect()
+    }
+
+    /// The service behind one listener, for a program that accepts connections itself: recording, routing,
+    /// policies, backends, and errors in the caller's dialect. It never fails. Cloning counts references.
+    ///
+    /// A request may carry a [`ConnectionInfo`](crate::listener::ConnectionInfo) to say who calls.
+    pub fn service(&self, listener: &ObjectId) -> GatewayService {
+        let parts = &self.0;
+        let router = Router::new(parts.snapshot.clone(), listener.clone());
+        let codec = LlmCodec::new(parts.registry.dialects().to_vec());
+        // Panics become errors, errors become replies in the caller's dialect, and all of it is recorded.
+        let contained = ContainLayer.layer(router);
+        let rendered = RespondLayer::new(codec).layer(contained);
+        let recorded = EntryLayer::new(Some(parts.recorder.clone())).layer(rendered);
+        GatewayService(recorded)
+    }
+
+    /// Connections to upstreams, open and idle.
+    pub fn upstreams(&self) -> crate::upstream::Stats {
+        self.0.client.stats()
+    }
+
+    /// Binds every listener of the configuration and serves until told to stop.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be bound; then none stays bound.
+    pub async fn run(&self) -> Result<Running, RunError> {
+        Running::start(self).await
+    }
+}
+
+/// A gateway behind one listener. Made by [`Gateway::service`].
+#[derive(Clone, Debug)]
+pub struct GatewayService(Entry<Respond<Contain<Router>, LlmCodec>>);
+
+impl Service<Request> for GatewayService {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        self.0.call(request)
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("snapshot", &self.0.snapshot.load()).finish_non_exhaustive()
+    }
+}
