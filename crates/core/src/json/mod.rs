@@ -31,11 +31,13 @@
 //!
 //! # What is checked
 //!
-//! The grammar of RFC 8259: brackets, commas, colons, literals, numbers, escapes, no control
-//! characters in strings, nothing after the document, and at most [`MAX_DEPTH`] open brackets. Two
-//! things are left until a value is looked at, because they would cost a pass over long bodies:
+//! The grammar of RFC 8259: brackets, commas, colons, literals, numbers, escapes, nothing after the
+//! document, and at most [`MAX_DEPTH`] open brackets. Three things are not, because they would cost
+//! another pass over long bodies; none of them can hide where a value ends:
 //!
 //! * **UTF-8**: a string that is not UTF-8 is passed over, and has no [`Raw::as_str`].
+//! * **Control characters in strings** are passed over, and read as they are written. A guard so
+//!   sees the text a lenient upstream would; a strict one refuses the document itself.
 //! * **Runs of numbers in a skipped array** (embeddings, token ids) are only checked to consist of
 //!   the bytes numbers, commas and blanks are made of, and to be set off by commas from what is not
 //!   a number. [`Raw::elements`] checks each of them. No byte that opens or closes anything is ever
