@@ -1,1 +1,3 @@
 //! An AI gateway as a library: LLM calls routed, guarded, limited and recorded.
+
+pub mod listener;
