@@ -2,7 +2,9 @@
 
 pub mod client;
 pub mod entry;
+pub mod listener;
 pub mod router;
 pub mod snapshot;
 pub mod source;
 pub mod upstream;
+
