@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use crate::BoxFuture;
 use crate::body::Body;
-use crate::error::Error;
+use crate::error::{BoxError, Error};
 
 /// The reply header that carries the code of an error the gateway made.
 pub const ERROR_HEADER: HeaderName = HeaderName::from_static("portcullis-error");
@@ -121,10 +121,13 @@ pub struct Respond<S, F> {
     pick: F,
 }
 
-impl<S, F, B> Service<http::Request<B>> for Respond<S, F>
+impl<S, F, B, R> Service<http::Request<B>> for Respond<S, F>
 where
-    S: Service<http::Request<B>, Response = http::Response<Body>, Error = Error>,
+    S: Service<http::Request<B>, Response = http::Response<R>>,
+    S::Error: Into<Error>,
     S::Future: Send + 'static,
+    R: http_body::Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
     F: Fn(&request::Parts) -> Arc<dyn Render>,
 {
     type Response = http::Response<Body>;
@@ -140,7 +143,12 @@ where
         let (parts, body) = request.into_parts();
         let render = (self.pick)(&parts);
         let reply = self.inner.call(http::Request::from_parts(parts, body));
-        Box::pin(async move { Ok(reply.await.unwrap_or_else(|e| render.whole(&e))) })
+        Box::pin(async move {
+            Ok(match reply.await {
+                Ok(reply) => reply.map(Body::new),
+                Err(e) => render.whole(&e.into()),
+            })
+        })
     }
 }
 
