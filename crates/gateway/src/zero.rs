@@ -32,27 +32,50 @@ impl ZeroConfig {
     ) -> Self {
         let mut config = Config::new(Config::DEFAULT_PROJECT);
         let mut listener = Listener::new("default", address);
-        listener.policies.push(PolicyEntry::new("localOnly", json!({})));
+        listener
+            .policies
+            .push(PolicyEntry::new("localOnly", json!({})));
         config.listeners.push(listener);
-        config.backends.push(Backend::new("echo", "echo", json!({})));
+        config
+            .backends
+            .push(Backend::new("echo", "echo", json!({})));
         let mut models = vec![json!({"match": "echo", "backend": "echo"})];
         let mut found = Vec::new();
-        for vendor in registry.slot::<Vendors>().into_iter().flat_map(Vendors::iter) {
+        for vendor in registry
+            .slot::<Vendors>()
+            .into_iter()
+            .flat_map(Vendors::iter)
+        {
             if let Some((name, key)) = key_of(vendor, &variable) {
-                config.backends.push(Backend::new(vendor.name, "llm", json!({"provider": vendor.name, "apiKey": key})));
+                config.backends.push(Backend::new(
+                    vendor.name,
+                    "llm",
+                    json!({"provider": vendor.name, "apiKey": key}),
+                ));
                 models.extend(models_of(vendor));
                 found.push((vendor.name, name));
             }
         }
-        config.backends.push(Backend::new("models", "models", Value::Array(models)));
-        let named = BackendRef::Named { project: None, name: "models".to_owned() };
+        config
+            .backends
+            .push(Backend::new("models", "models", Value::Array(models)));
+        let named = BackendRef::Named {
+            project: None,
+            name: "models".to_owned(),
+        };
         config.routes.push(Route::new(named));
         Self { config, found }
     }
 }
 
-fn key_of(vendor: &Vendor, variable: impl Fn(&str) -> Option<String>) -> Option<(&'static str, String)> {
-    vendor.key_variables.iter().find_map(|name| Some((*name, variable(name).filter(|key| !key.is_empty())?)))
+fn key_of(
+    vendor: &Vendor,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Option<(&'static str, String)> {
+    vendor
+        .key_variables
+        .iter()
+        .find_map(|name| Some((*name, variable(name).filter(|key| !key.is_empty())?)))
 }
 
 /// `vendor/model` for any model, and the bare names that are the vendor's own.

@@ -29,6 +29,9 @@ pub(super) fn guard(
     render: Arc<dyn Render>,
     context: Option<Context>,
 ) -> http::Response<Body> {
+    if !is_events(&reply) {
+        return reply;
+    }
     reply.map(|body| {
         Body::new(Guard {
             body,

@@ -47,8 +47,11 @@ impl Backend<Http> for DirectResponseBackend {
         cx: &BuildContext<'_>,
     ) -> Result<ArcService<Http>, ConfigError> {
         let at = |key: &str| Pointer::root().key(key);
-        let status = StatusCode::from_u16(config.status).ok().filter(|s| (200..600).contains(&s.as_u16()));
-        let status = status.ok_or_else(|| cx.error(&at("status"), "not a status from 200 to 599"))?;
+        let status = StatusCode::from_u16(config.status)
+            .ok()
+            .filter(|s| (200..600).contains(&s.as_u16()));
+        let status =
+            status.ok_or_else(|| cx.error(&at("status"), "not a status from 200 to 599"))?;
         let mut headers = HeaderMap::new();
         for (index, header) in config.headers.iter().enumerate() {
             let (name, value) = read_header(header)
