@@ -8,9 +8,14 @@ fn main() -> anyhow::Result<()> {
     runtime.enable_all().build()?.block_on(async {
         use portcullis::{Gateway, source::FileSource};
         let path = std::env::args().nth(2).unwrap_or_default();
-        let gateway = Gateway::builder().source(FileSource::new(path)).build().await?;
+        let gateway = Gateway::builder()
+            .source(FileSource::new(path))
+            .build()
+            .await?;
         let running = gateway.run().await?;
-        for (id, address) in running.addresses() { eprintln!("{id} on {address}"); }
+        for (id, address) in running.addresses() {
+            eprintln!("{id} on {address}");
+        }
         running.wait().await;
         Ok(())
     })
