@@ -63,3 +63,26 @@ pub fn register(registry: &mut Registry) {
 fn note(context: &Context, policy: &'static str, decision: Decision) {
     context.record(|exchange| exchange.policies.push(PolicyRecord::new(policy, decision)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_policy_is_registered_under_its_name_with_a_schema() {
+        let mut registry = Registry::new();
+        register(&mut registry);
+        let mut generator = schemars::SchemaGenerator::default();
+        for (name, schema) in [
+            ("apiKeyAuthentication", "ApiKeyConfig"),
+            ("bodyLimit", "BodyLimitConfig"),
+            ("headerModifiers", "HeaderModifiersConfig"),
+            ("timeouts", "TimeoutsConfig"),
+        ] {
+            let policy = registry.get_policy(name).unwrap();
+            assert!(policy.speaks("http"));
+            policy.schema(&mut generator);
+            assert!(generator.definitions().contains_key(schema));
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::Response;
+use http_body::Body as _;
 use pin_project_lite::pin_project;
 use portcullis_core::body::Body;
 use portcullis_core::error::{BoxError, Error};
@@ -52,8 +53,9 @@ where
 }
 
 fn within(body: Body, limit: Option<Limit>) -> Body {
+    let complete = body.is_end_stream() || body.bytes().is_some();
     match limit {
-        Some(limit) if body.bytes().is_none() => Body::new(TimedBody::new(body, limit)),
+        Some(limit) if !complete => Body::new(TimedBody::new(body, limit)),
         _ => body,
     }
 }

@@ -228,6 +228,15 @@ async fn configured_limits_hold_and_a_zero_is_no_limit() {
         .layer(hangs());
     let error = service.send(request()).await.unwrap_err();
     assert_eq!(error.code(), &codes::CALL_TIMEOUT);
+    let slow: ArcService<Http> = ArcService::from_fn(async |_| {
+        sleep(3600 * SECOND).await;
+        Ok(Response::new(ticking(3)))
+    });
+    let service = configured("timeouts", json!({"request": "0s"}))
+        .unwrap()
+        .layer(slow);
+    let reply = service.send(request()).await.unwrap();
+    assert!(read(reply.into_body()).await.1.is_none());
     let waits = configured_waits(json!({"request": "0s", "connect": "250ms", "idle": "0s"})).await;
     assert_eq!(
         waits,

@@ -105,6 +105,13 @@ async fn a_missing_unknown_or_empty_key_is_refused() {
 }
 
 #[tokio::test]
+async fn an_empty_key_is_refused_by_its_header_even_beside_a_known_one() {
+    let both = [("x-api-key", "alice-1"), ("api-key", " ")];
+    let error = call(&alice().optional(), &both).await.unwrap_err();
+    assert_eq!(error.message(), "the API key in `api-key` is empty");
+}
+
+#[tokio::test]
 async fn an_optional_key_may_be_absent_but_not_wrong() {
     let layer = alice().optional();
     assert_eq!(call(&layer, &[]).await.unwrap(), None);

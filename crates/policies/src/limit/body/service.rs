@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Request, Response};
+use http_body::Body as _;
 use portcullis_core::assemble::PolicyKind;
 use portcullis_core::body::Body;
 use portcullis_core::context::{self, Decision};
@@ -53,7 +54,7 @@ where
             return ResponseFuture::refused(too_large(self.max));
         }
         let body = Body::new(body);
-        if body.bytes().is_some() {
+        if body.is_end_stream() || body.bytes().is_some() {
             return ResponseFuture::within(self.inner.call(Request::from_parts(head, body)));
         }
         let bound = Bound::new(self.max, record.cloned());
