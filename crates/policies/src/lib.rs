@@ -1,9 +1,4 @@
 //! Policies of the Portcullis AI gateway, each a tower layer.
-use portcullis_core::assemble::Registry;
-
-/// Registers every policy of this crate.
-pub fn register(registry: &mut Registry) {
-    let _ = registry;
 //!
 //! Every policy here works alone in a [`ServiceBuilder`](https://docs.rs/tower/latest/tower/struct.ServiceBuilder.html),
 //! over any service whose error is [`Error`] or cannot happen; put
@@ -39,11 +34,11 @@ pub mod auth;
 pub mod codes;
 pub mod limit;
 pub mod local_only;
-mod testing;
 pub mod timeout;
 pub mod transform;
 
 #[cfg(test)]
+mod testing;
 
 use portcullis_core::assemble::Registry;
 use portcullis_core::context::{Context, Decision, PolicyRecord};
@@ -84,6 +79,7 @@ mod tests {
             ("apiKeyAuthentication", "ApiKeyConfig"),
             ("bodyLimit", "BodyLimitConfig"),
             ("headerModifiers", "HeaderModifiersConfig"),
+            ("localOnly", "LocalOnlyConfig"),
             ("timeouts", "TimeoutsConfig"),
         ] {
             let policy = registry.get_policy(name).unwrap();

@@ -24,7 +24,11 @@ impl PolicyKind for LocalOnlyPolicy {
 }
 
 impl Policy<Http> for LocalOnlyPolicy {
-    fn layer(&self, _: LocalOnlyConfig, _: &BuildContext<'_>) -> Result<ArcLayer<Http>, ConfigError> {
+    fn layer(
+        &self,
+        _: LocalOnlyConfig,
+        _: &BuildContext<'_>,
+    ) -> Result<ArcLayer<Http>, ConfigError> {
         Ok(ArcLayer::new(LocalOnlyLayer))
     }
 }
