@@ -51,8 +51,9 @@ type Conn = Connection<TokioIo<Stream>, RequestBody, TokioExecutor>;
 #[derive(Debug)]
 pub(super) struct Line {
     sender: SendRequest<RequestBody>,
-    /// Run by a task; shared with it because it alone knows how many streams the upstream allows.
-    connection: Arc<Mutex<Conn>>,
+    /// Run by a task, which leaves `None` at its end. Shared with it because it alone knows how many
+    /// streams the upstream allows.
+    connection: Arc<Mutex<Option<Conn>>>,
     load: Arc<Load>,
 }
 
@@ -158,7 +159,7 @@ impl Line {
         let (sender, connection): (_, Conn) = handshake
             .await
             .map_err(|error| ClientError::connection(error, false))?;
-        let connection = Arc::new(Mutex::new(connection));
+        let connection = Arc::new(Mutex::new(Some(connection)));
         tokio::spawn(run(Arc::clone(&connection), origin.count()));
         let unused_since = Mutex::new(Instant::now());
         let load = Arc::new(Load {
@@ -176,7 +177,7 @@ impl Line {
         if self.sender.is_closed() {
             return None;
         }
-        let limit = self.connection.lock().current_max_send_streams();
+        let limit = self.connection.lock().as_ref()?.current_max_send_streams();
         let free = |active| (active < limit).then_some(active + 1);
         self.load.active.fetch_update(Relaxed, Relaxed, free).ok()?;
         Some((self.sender.clone(), Permit(Arc::clone(&self.load))))
@@ -195,10 +196,16 @@ impl Line {
 }
 
 /// Runs the connection to its end.
-async fn run(connection: Arc<Mutex<Conn>>, open: Open) {
-    if let Err(error) = poll_fn(|cx| Pin::new(&mut *connection.lock()).poll(cx)).await {
+async fn run(connection: Arc<Mutex<Option<Conn>>>, open: Open) {
+    let end = poll_fn(|cx| match connection.lock().as_mut() {
+        Some(connection) => Pin::new(connection).poll(cx),
+        None => Poll::Ready(Ok(())),
+    });
+    if let Err(error) = end.await {
         tracing::debug!(%error, "http/2 connection failed");
     }
+    let ended = connection.lock().take();
+    drop(ended);
     drop(open);
 }
 
