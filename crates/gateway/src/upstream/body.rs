@@ -240,8 +240,9 @@ impl ResponseBody {
     /// The response is complete: gives its connection back if another request may use it.
     fn finish(&mut self) {
         self.ended = true;
-        if let Carrier::Http1(link, origin) = std::mem::replace(&mut self.carrier, Carrier::Gone)
-            && link.is_reusable()
+        if let Carrier::Http1(mut link, origin) =
+            std::mem::replace(&mut self.carrier, Carrier::Gone)
+            && link.rest()
         {
             origin.put(link);
         }

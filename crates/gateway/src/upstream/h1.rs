@@ -110,10 +110,14 @@ impl Link {
         Pin::new(&mut self.connection).poll(cx)
     }
 
-    /// Whether another request may be sent: the last one and its response are through, and neither
-    /// side wants to close.
-    pub(super) fn is_reusable(&self) -> bool {
-        self.sender.is_ready()
+    /// Prepares for the time between two exchanges; false when there can be no other one, because
+    /// one side wants to close or the request is still being sent.
+    ///
+    /// The task that used the connection is forgotten, so that neither what happens here later
+    /// wakes it, nor its memory is kept for it to be woken.
+    pub(super) fn rest(&mut self) -> bool {
+        self.watch.forget();
+        self.sender.is_ready() && self.is_alive()
     }
 
     /// Whether the other side has kept this unused connection open and silent.
