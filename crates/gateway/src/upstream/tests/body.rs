@@ -72,6 +72,24 @@ async fn merged_frames_are_bounded_and_complete() {
 }
 
 #[tokio::test]
+async fn small_and_large_chunks_keep_their_order() {
+    let (mut wire, mut plain) = (CHUNKED.to_vec(), Vec::new());
+    for (number, size) in [1, 20_000, 3, 3, 9_000, 9_000, 70_000, 1]
+        .into_iter()
+        .enumerate()
+    {
+        let chunk = vec![b'a' + number as u8; size];
+        wire.extend_from_slice(format!("{size:x}\r\n").as_bytes());
+        wire.extend_from_slice(&[&chunk[..], b"\r\n"].concat());
+        plain.extend_from_slice(&chunk);
+    }
+    wire.extend_from_slice(b"0\r\n\r\n");
+    let upstream = Upstream::replying(wire.leak()).await;
+    let body = client().call(upstream.get()).await.unwrap().into_body();
+    assert!(frames(body).await.1 == plain);
+}
+
+#[tokio::test]
 async fn a_body_of_known_length_keeps_it_on_the_way() {
     let wire = [
         b"HTTP/1.1 200 OK\r\ncontent-length: 300000\r\n\r\n",
