@@ -1,3 +1,5 @@
+//! What of a response body is delivered when, in which frames.
+
 use http::StatusCode;
 use http_body::Body as _;
 use tokio::sync::Notify;

@@ -1,3 +1,5 @@
+//! Many exchanges on one HTTP/2 connection.
+
 use std::{convert::Infallible, time::Duration};
 
 use futures_util::future::join_all;

@@ -1,3 +1,5 @@
+//! How often receiving a reply wakes the task that reads it.
+
 use std::task::{Context, Poll, Wake, Waker};
 
 use http_body::Body as _;
