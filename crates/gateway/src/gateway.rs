@@ -11,7 +11,6 @@ use std::task::{Context, Poll};
 use arc_swap::ArcSwap;
 use portcullis_core::assemble::Registry;
 use portcullis_core::config::{Listener, ObjectId, Report};
-use portcullis_core::context::ExchangeSink;
 use portcullis_core::llm::LlmCodec;
 use portcullis_core::respond::{Respond, RespondLayer};
 use portcullis_core::{BoxFuture, Request, Response};
@@ -21,6 +20,7 @@ use tower_service::Service;
 use crate::entry::{Contain, ContainLayer, Entry, EntryLayer};
 use crate::router::Router;
 use crate::snapshot::Snapshot;
+use crate::telemetry::Recorder;
 use crate::upstream::Client;
 
 pub use builder::{BuildError, GatewayBuilder};
@@ -55,7 +55,7 @@ pub struct Gateway(Arc<Parts>);
 struct Parts {
     registry: Registry,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    sink: Option<Arc<dyn ExchangeSink>>,
+    recorder: Arc<Recorder>,
     client: Client,
     report: Report,
     admin: Option<std::net::SocketAddr>,
@@ -92,13 +92,18 @@ impl Gateway {
         // Panics become errors, errors become replies in the caller's dialect, and all of it is recorded.
         let contained = ContainLayer.layer(router);
         let rendered = RespondLayer::new(codec).layer(contained);
-        let recorded = EntryLayer::new(parts.sink.clone()).layer(rendered);
+        let recorded = EntryLayer::new(Some(parts.recorder.clone())).layer(rendered);
         GatewayService(recorded)
     }
 
     /// The service of a configuration without listeners: what an embedding program calls.
     pub fn embedded(&self) -> GatewayService {
         self.service(&builder::embedded())
+    }
+
+    /// Where its calls are recorded: metrics, and a way to wait until all that ended have been handled.
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.0.recorder
     }
 
     /// Connections to upstreams, open and idle.

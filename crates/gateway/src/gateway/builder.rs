@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use portcullis_core::assemble::Registry;
 use portcullis_core::config::{
-    Config, ConfigError, ConfigSource, Kind, Listener, Loaded, ObjectId, Report,
+    self, Config, ConfigError, ConfigSource, Kind, Listener, Loaded, ObjectId, Report,
 };
 use portcullis_core::context::ExchangeSink;
 
@@ -14,6 +14,7 @@ use super::{Gateway, Parts};
 use crate::client;
 use crate::snapshot::{Builder, RefuseBy, Snapshot};
 use crate::source::{self, ValueSource};
+use crate::telemetry::{AccessLog, Metrics, Recorder, RecorderConfig};
 use crate::upstream::{Client, ClientConfig};
 
 /// The listener a gateway has that is only ever used as a service.
@@ -27,6 +28,8 @@ pub struct GatewayBuilder {
     refuse_by: RefuseBy,
     sinks: Vec<Arc<dyn ExchangeSink>>,
     client: ClientConfig,
+    access_log: Option<config::AccessLog>,
+    metrics: Metrics,
 }
 
 /// Why a gateway could not be built.
@@ -44,6 +47,9 @@ pub enum BuildError {
         /// Every fault, with the line it stands in where the source kept it.
         text: String,
     },
+    /// The access log or its thread could not be opened.
+    #[error("records cannot be kept")]
+    Records(#[source] std::io::Error),
 }
 
 impl GatewayBuilder {
@@ -54,6 +60,8 @@ impl GatewayBuilder {
             refuse_by: RefuseBy::All,
             sinks: Vec::new(),
             client: ClientConfig::default(),
+            access_log: None,
+            metrics: Metrics::default(),
         }
     }
 
@@ -83,6 +91,20 @@ impl GatewayBuilder {
     #[must_use]
     pub fn sink(mut self, sink: impl ExchangeSink) -> Self {
         self.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// The access log where the configuration says nothing of one. Default: none.
+    #[must_use]
+    pub fn access_log(mut self, log: config::AccessLog) -> Self {
+        self.access_log = Some(log);
+        self
+    }
+
+    /// Where calls are counted, for a program with a registry of its own. Default: a new one.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
         self
     }
 
@@ -120,10 +142,15 @@ impl GatewayBuilder {
             }
         };
         self.source.report(&report);
+        let mut recording = RecorderConfig::default();
+        recording.metrics = self.metrics;
+        recording.sinks = self.sinks;
+        recording.access_log = open_log(&loaded, self.access_log).map_err(BuildError::Records)?;
+        let recorder = Recorder::start(recording).map_err(BuildError::Records)?;
         Ok(Gateway(Arc::new(Parts {
             registry: self.registry,
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
-            sink: None,
+            recorder,
             client,
             report,
             admin: loaded
@@ -131,6 +158,21 @@ impl GatewayBuilder {
                 .iter()
                 .find_map(|p| Some(p.config.admin.as_ref()?.address)),
         })))
+    }
+}
+
+/// The access log some project asks for, or else the default one.
+fn open_log(
+    loaded: &Loaded,
+    default: Option<config::AccessLog>,
+) -> std::io::Result<Option<AccessLog>> {
+    let asked = loaded
+        .projects
+        .iter()
+        .find_map(|project| project.config.access_log.clone());
+    match asked.or(default) {
+        Some(log) => AccessLog::open(&log),
+        None => Ok(None),
     }
 }
 
