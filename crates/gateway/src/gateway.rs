@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use arc_swap::ArcSwap;
 use portcullis_core::assemble::Registry;
 use portcullis_core::config::{Listener, ObjectId, Report};
+use portcullis_core::context::ExchangeSink;
 use portcullis_core::llm::LlmCodec;
 use portcullis_core::respond::{Respond, RespondLayer};
 use portcullis_core::{BoxFuture, Request, Response};
@@ -20,7 +21,6 @@ use tower_service::Service;
 use crate::entry::{Contain, ContainLayer, Entry, EntryLayer};
 use crate::router::Router;
 use crate::snapshot::Snapshot;
-use crate::telemetry::Recorder;
 use crate::upstream::Client;
 
 pub use builder::{BuildError, GatewayBuilder};
@@ -55,7 +55,7 @@ pub struct Gateway(Arc<Parts>);
 struct Parts {
     registry: Registry,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    recorder: Arc<Recorder>,
+    sink: Option<Arc<dyn ExchangeSink>>,
     client: Client,
     report: Report,
     admin: Option<std::net::SocketAddr>,
@@ -75,7 +75,10 @@ impl Gateway {
     /// The listeners the configuration asks for.
     pub fn listeners(&self) -> Vec<(ObjectId, Listener)> {
         let snapshot = self.0.snapshot.load();
-        snapshot.listeners().map(|(id, listener)| (id.clone(), listener.clone())).collect()
+        snapshot
+            .listeners()
+            .map(|(id, listener)| (id.clone(), listener.clone()))
+            .collect()
     }
 
     /// The service behind one listener, for a program that accepts connections itself: recording, routing,
@@ -89,8 +92,13 @@ impl Gateway {
         // Panics become errors, errors become replies in the caller's dialect, and all of it is recorded.
         let contained = ContainLayer.layer(router);
         let rendered = RespondLayer::new(codec).layer(contained);
-        let recorded = EntryLayer::new(Some(parts.recorder.clone())).layer(rendered);
+        let recorded = EntryLayer::new(parts.sink.clone()).layer(rendered);
         GatewayService(recorded)
+    }
+
+    /// The service of a configuration without listeners: what an embedding program calls.
+    pub fn embedded(&self) -> GatewayService {
+        self.service(&builder::embedded())
     }
 
     /// Connections to upstreams, open and idle.
@@ -128,6 +136,8 @@ impl Service<Request> for GatewayService {
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway").field("snapshot", &self.0.snapshot.load()).finish_non_exhaustive()
+        f.debug_struct("Gateway")
+            .field("snapshot", &self.0.snapshot.load())
+            .finish_non_exhaustive()
     }
 }

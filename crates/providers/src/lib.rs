@@ -4,6 +4,7 @@
 //! service to send them by.
 
 pub mod dialect;
+pub mod echo;
 pub mod llm;
 pub mod provider;
 pub mod select;
@@ -20,4 +21,5 @@ pub fn register(registry: &mut Registry) {
     *registry.slot_mut() = vendor::Vendors::standard();
     registry.backend::<Llm, _>(llm::LlmBackend);
     registry.backend::<Llm, _>(select::ModelsBackend);
+    registry.backend::<Llm, _>(echo::EchoBackend);
 }
