@@ -289,12 +289,10 @@ async fn a_body_that_makes_no_sense_is_refused_at_its_place() {
 struct Post;
 
 impl Encode<Mcp> for Post {
-    fn request(&self, asked: &McpRequest) -> Result<http::Request<Body>, Error> {
-        let mut request = http::Request::post("https://upstream.example/")
+    fn request(&self, _: &McpRequest) -> Result<http::Request<Body>, Error> {
+        Ok(http::Request::post("https://upstream.example/")
             .body(Body::empty())
-            .unwrap();
-        request.extensions_mut().insert(asked.context.clone());
-        Ok(request)
+            .unwrap())
     }
 
     fn response(&self, _: McpRequest, _: Response) -> BoxFuture<'static, Result<McpReply, Error>> {
