@@ -4,12 +4,17 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use portcullis_core::Response;
 use portcullis_core::body::{Body, End, Ended};
+use portcullis_core::context::Context;
 use portcullis_core::error::codes;
-use portcullis_core::llm::{EventStream, LlmOutput, LlmResponse};
-use portcullis_core::protocol::Reply;
+use portcullis_core::llm::{
+    Batch, EventKind, EventStream, Llm, LlmOutput, LlmRequest, LlmResponse, Step,
+};
+use portcullis_core::protocol::{ArcService, Reply};
 
-use crate::call::{Feed, next};
+use crate::call::{Feed, call, next, post, watch};
 use crate::dialect::PLAIN;
 
 type Make = fn(Body) -> LlmOutput;
@@ -95,16 +100,80 @@ fn ends_are_told_from_the_inside_out() {
 }
 
 #[tokio::test]
-async fn a_whole_reply_ends_when_its_bytes_were_taken() {
+async fn a_whole_reply_ends_when_the_caller_has_its_bytes() {
     let (send, told) = mpsc::channel();
-    let (head, ()) = http::Response::new(()).into_parts();
-    let whole = LlmOutput::Whole(PLAIN.whole("hi", [1, 1]).into());
-    let reply = LlmResponse::new(head, Arc::new(PLAIN), whole)
-        .on_end(move |end| send.send(end.how).unwrap());
+    let provider = whole_of_declared_length();
+    let service = watch(provider, move |end| send.send(end.how).unwrap());
+    let body = ask(service).await.into_body();
     assert!(told.try_recv().is_err(), "nobody has read it");
-    let LlmOutput::Opaque(body) = reply.body else {
-        panic!("a watched whole reply is a body");
-    };
     body.collect(1000).await.unwrap();
-    assert_eq!(told.iter().collect::<Vec<_>>(), [Ended::Completed]);
+    assert_eq!(told.recv().unwrap(), Ended::Completed);
+}
+
+#[tokio::test]
+async fn no_reply_that_was_edited_keeps_the_length_it_had() {
+    let whole = edited(whole_of_declared_length());
+    let stream = edited(stream_of_declared_length());
+    for service in [
+        whole.clone(),
+        stream.clone(),
+        watch(whole, drop),
+        watch(stream, drop),
+    ] {
+        let (head, body) = ask(service).await.into_parts();
+        let declared = head.headers.get(CONTENT_LENGTH);
+        let length = body.collect(1000).await.unwrap().len();
+        assert!(declared.is_none_or(|declared| *declared == length.to_string()));
+    }
+}
+
+async fn ask(service: ArcService<Llm>) -> Response {
+    let asked = PLAIN.request("m", true, "hi");
+    call(service, post("/v1/plain", asked, &Context::default())).await
+}
+
+/// A provider whose upstream declares the length of its reply.
+fn declaring(reply: Bytes, make: fn(Bytes) -> LlmOutput) -> ArcService<Llm> {
+    ArcService::from_fn(move |request: LlmRequest| {
+        let head = http::Response::builder().header(CONTENT_LENGTH, reply.len());
+        let (head, ()) = head.body(()).unwrap().into_parts();
+        let reply = LlmResponse::new(head, request.dialect, make(reply.clone()));
+        async move { Ok(reply) }
+    })
+}
+
+fn whole_of_declared_length() -> ArcService<Llm> {
+    let reply = PLAIN.whole("hi", [1, 1]);
+    declaring(reply, |reply| LlmOutput::Whole(reply.into()))
+}
+
+fn stream_of_declared_length() -> ArcService<Llm> {
+    let reply = [PLAIN.text("hi"), PLAIN.usage([1, 1])].concat();
+    declaring(reply.into(), |reply| stream(reply.into()))
+}
+
+/// A policy that makes every reply shorter.
+fn edited(inner: ArcService<Llm>) -> ArcService<Llm> {
+    ArcService::from_fn(move |request| {
+        let reply = inner.send(request);
+        async move {
+            let mut reply = reply.await?;
+            reply.body = match reply.body {
+                LlmOutput::Whole(_) => LlmOutput::Whole(PLAIN.whole("", [1, 1]).into()),
+                LlmOutput::Events(events) => LlmOutput::Events(events.map_batches(shorter)),
+                opaque => opaque,
+            };
+            Ok(reply)
+        }
+    })
+}
+
+fn shorter(batch: Option<Batch>) -> Step {
+    match batch {
+        Some(mut batch) => {
+            batch.hide(|event| event.kind() == EventKind::Usage);
+            Step::Emit(batch)
+        }
+        None => Step::Hold,
+    }
 }
