@@ -15,7 +15,9 @@ use http_body::{Body as _, Frame};
 use portcullis_core::body::{Body, End};
 use portcullis_core::context::{Context, Exchange, ExchangeSink, HasContext, RequestId};
 use portcullis_core::error::{Code, Error};
-use portcullis_core::llm::{Dialect, Llm, LlmCodec};
+use portcullis_core::llm::{
+    Dialect, EventStream, Llm, LlmCodec, LlmOutput, LlmRequest, LlmResponse, TakeOnce,
+};
 use portcullis_core::protocol::{ArcService, DecodeLayer, Http, Protocol, Reply};
 use portcullis_core::respond::RespondLayer;
 use portcullis_core::{Request, Response};
@@ -88,6 +90,22 @@ pub(crate) fn upstream(
             Ok(answer(http::Request::from_parts(head, body)))
         }
     })
+}
+
+/// A provider that streams what `feed` makes to each call, in the dialect of the call.
+pub(crate) fn streaming(feed: impl Fn() -> Body + Send + Sync + 'static) -> ArcService<Llm> {
+    ArcService::from_fn(move |request: LlmRequest| {
+        let (head, body) = events(feed()).into_parts();
+        let stream = EventStream::read(body, request.dialect.clone());
+        let reply = LlmResponse::new(head, request.dialect, LlmOutput::Events(stream));
+        async move { Ok(reply) }
+    })
+}
+
+/// What makes `body`, the first time it is asked to.
+pub(crate) fn once(body: Body) -> impl Fn() -> Body + Send + Sync {
+    let once = TakeOnce::new(body);
+    move || once.take().expect("there is one call")
 }
 
 /// A policy of any protocol: tells `told` how each reply of `inner` ended.

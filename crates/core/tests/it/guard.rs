@@ -1,18 +1,17 @@
 //! A guard on a stream: masks a word and stops at another, alike at every chunking.
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use portcullis_core::body::Body;
 use portcullis_core::context::{Context, Outcome};
 use portcullis_core::error::{Code, Error, Fault, Kind};
-use portcullis_core::llm::{
-    Batch, EventKind, EventStream, Llm, LlmOutput, LlmRequest, LlmResponse, Step,
-};
+use portcullis_core::llm::{Batch, EventKind, Llm, LlmOutput, LlmRequest, Step};
 use portcullis_core::protocol::ArcService;
 use portcullis_core::wire::sse::Splitter;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::call::{Feed, call, chunked, events, next, post, read_now, recorded};
+use crate::call::{Feed, call, chunked, next, once, post, read_now, recorded, streaming};
 use crate::dialect::{DONE, PLAIN, Toy, failure, named};
 
 const MASKED: &str = "secret";
@@ -132,26 +131,17 @@ fn guarded(inner: ArcService<Llm>) -> ArcService<Llm> {
 
 /// What the caller gets of a stream of `body`, through the whole line.
 async fn reply(body: Body, context: &Context) -> Body {
-    let body = std::sync::Mutex::new(Some(body));
-    let provider = ArcService::from_fn(move |request: LlmRequest| {
-        let (head, body) = events(body.lock().unwrap().take().unwrap()).into_parts();
-        let stream = EventStream::read(body, request.dialect.clone());
-        let reply = LlmResponse::new(head, request.dialect, LlmOutput::Events(stream));
-        async move { Ok(reply) }
-    });
     let asked = post("/v1/plain", PLAIN.request("m", true, "hi"), context);
-    call(guarded(provider), asked).await.into_body()
+    call(guarded(streaming(once(body))), asked)
+        .await
+        .into_body()
 }
 
 /// What the caller gets of `bytes` when they arrive in these chunks.
 fn delivered(bytes: &Bytes, cuts: &[usize]) -> Bytes {
     let body = Feed::new(chunked(bytes, cuts)).body().0;
-    let runtime = tokio::runtime::Builder::new_current_thread();
-    let body = { runtime }
-        .build()
-        .unwrap()
-        .block_on(reply(body, &Context::default()));
-    read_now(body).unwrap()
+    let reply = reply(body, &Context::default()).now_or_never();
+    read_now(reply.expect("nothing is late")).unwrap()
 }
 
 /// The text of a stream, its events joined.

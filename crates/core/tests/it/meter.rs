@@ -3,25 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use portcullis_core::body::Body;
+use futures_util::FutureExt;
 use portcullis_core::context::{Exchange, Outcome, Tokens};
 use portcullis_core::error::{Error, codes};
-use portcullis_core::llm::{EventStream, Llm, LlmOutput, LlmRequest, LlmResponse, Metered};
+use portcullis_core::llm::{Llm, LlmOutput, LlmRequest, LlmResponse, Metered};
 use portcullis_core::protocol::ArcService;
+use proptest::collection::vec;
+use proptest::prelude::*;
 
-use crate::call::{Feed, call, events, next, post, read_now, recorded};
+use crate::call::{Feed, call, chunked, next, once, post, read_now, recorded, streaming};
 use crate::dialect::{DONE, PLAIN, failure};
-
-/// A provider that streams `body` once.
-fn streaming(body: Body) -> ArcService<Llm> {
-    let body = std::sync::Mutex::new(Some(body));
-    ArcService::from_fn(move |request: LlmRequest| {
-        let (head, body) = events(body.lock().unwrap().take().unwrap()).into_parts();
-        let stream = EventStream::read(body, request.dialect.clone());
-        let reply = LlmResponse::new(head, request.dialect, LlmOutput::Events(stream));
-        async move { Ok(reply) }
-    })
-}
 
 /// Makes a metered call, takes `frames` frames of its reply (all, if `None`) and returns them with the record.
 async fn metered(provider: ArcService<Llm>, frames: Option<usize>) -> (Bytes, Exchange) {
@@ -47,7 +38,7 @@ async fn metered(provider: ArcService<Llm>, frames: Option<usize>) -> (Bytes, Ex
 
 /// Streams the feed to its end.
 async fn read(feed: Feed) -> (Bytes, Exchange) {
-    metered(streaming(feed.body().0), None).await
+    metered(streaming(once(feed.body().0)), None).await
 }
 
 fn estimate(input: u64, output: u64) -> Tokens {
@@ -146,7 +137,7 @@ async fn an_error_event_passes_unchanged_and_fails_the_attempt() {
 #[tokio::test]
 async fn a_client_that_leaves_is_charged_for_what_came() {
     let (body, gone) = Feed::new(reply()).silent().body();
-    let (_, record) = metered(streaming(body), Some(2)).await;
+    let (_, record) = metered(streaming(once(body)), Some(2)).await;
     assert!(gone.is());
     let attempt = &record.attempts[0];
     assert_eq!(attempt.outcome, Outcome::ClientLeft);
@@ -156,9 +147,35 @@ async fn a_client_that_leaves_is_charged_for_what_came() {
 #[tokio::test]
 async fn a_client_that_leaves_after_the_finish_reason_missed_nothing() {
     let (body, _) = Feed::new(reply()).silent().body();
-    let (_, record) = metered(streaming(body), Some(4)).await;
+    let (_, record) = metered(streaming(once(body)), Some(4)).await;
     assert_eq!(record.attempts[0].outcome, Outcome::Completed);
     assert_eq!(record.attempts[0].usage, Some(Tokens::new(3, 5)));
+}
+
+fn some_event() -> impl Strategy<Value = Bytes> {
+    prop_oneof![
+        Just(PLAIN.text("a")),
+        any::<[u32; 2]>().prop_map(|usage| PLAIN.usage(usage.map(u64::from))),
+        Just(PLAIN.finish()),
+        Just(failure("overloaded")),
+        Just("data: neither\n\n".into()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn how_a_stream_is_cut_into_chunks_changes_nothing_in_its_record(
+        events in vec(some_event(), 0..6),
+        cuts in vec(any::<usize>(), 0..6),
+    ) {
+        let bytes = Bytes::from(events.concat());
+        let filed = |cuts| {
+            let (bytes, record) = read(Feed::new(chunked(&bytes, cuts))).now_or_never().unwrap();
+            let attempt = &record.attempts[0];
+            (bytes, attempt.outcome, attempt.usage, record.outcome)
+        };
+        prop_assert_eq!(filed(&cuts), filed(&[]));
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use portcullis_core::body::Body;
 use portcullis_core::context::Context;
-use portcullis_core::llm::{EventKind, EventStream, LlmOutput, LlmResponse, Step};
+use portcullis_core::llm::{
+    EventKind, EventStream, LlmInput, LlmOutput, LlmRequest, LlmResponse, Step,
+};
 use portcullis_core::protocol::ArcService;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -62,10 +64,10 @@ proptest! {
 #[tokio::test]
 async fn the_whole_line_keeps_request_and_reply_bytes() {
     const ODD: &str = "{ \"prompt\" : \"\\u0068i\",\t\"model\":\"m\", \"unknown\": 1.0e0 }";
-    let echo = ArcService::from_fn(|request: portcullis_core::llm::LlmRequest| async move {
+    let echo = ArcService::from_fn(|request: LlmRequest| async move {
         let (mut head, ()) = http::Response::new(()).into_parts();
         head.status = StatusCode::IM_A_TEAPOT;
-        let portcullis_core::llm::LlmInput::Json(payload) = request.body else {
+        let LlmInput::Json(payload) = request.body else {
             panic!("a chat call is read");
         };
         let body = LlmOutput::Whole(payload);

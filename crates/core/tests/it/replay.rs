@@ -15,7 +15,7 @@ use portcullis_core::llm::{
 use portcullis_core::protocol::ArcService;
 use portcullis_core::wire::sse::Splitter;
 
-use crate::call::{Feed, call, events, next, post, read_now};
+use crate::call::{Feed, call, events, next, post, read_now, streaming};
 use crate::dialect::{DONE, PLAIN, failure, named};
 
 type Store = Arc<Mutex<HashMap<String, Bytes>>>;
@@ -98,12 +98,9 @@ fn fold(dialect: &dyn Dialect, bytes: Bytes) -> Bytes {
 fn cached(feed: impl Fn() -> Feed + Send + Sync + 'static) -> (ArcService<Llm>, Arc<AtomicUsize>) {
     let calls = Arc::<AtomicUsize>::default();
     let counted = calls.clone();
-    let provider = ArcService::from_fn(move |request: LlmRequest| {
+    let provider = streaming(move || {
         counted.fetch_add(1, Ordering::Relaxed);
-        let (head, body) = events(feed().body().0).into_parts();
-        let stream = EventStream::read(body, request.dialect.clone());
-        let reply = LlmResponse::new(head, request.dialect, LlmOutput::Events(stream));
-        async move { Ok(reply) }
+        feed().body().0
     });
     (cache(provider, Store::default()), calls)
 }

@@ -1,11 +1,13 @@
 //! An LLM policy in somebody's axum application, and an axum application as an upstream.
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::routing::{get, post};
+use futures_util::future::Either;
 use http::StatusCode;
 use portcullis_core::body::Body;
 use portcullis_core::error::{Error, codes};
@@ -28,8 +30,7 @@ struct OnlyModel<S> {
 impl<S: Service<LlmRequest, Error = Error>> Service<LlmRequest> for OnlyModel<S> {
     type Response = S::Response;
     type Error = Error;
-    type Future =
-        futures_util::future::Either<S::Future, std::future::Ready<Result<S::Response, Error>>>;
+    type Future = Either<S::Future, Ready<Result<S::Response, Error>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
@@ -37,10 +38,10 @@ impl<S: Service<LlmRequest, Error = Error>> Service<LlmRequest> for OnlyModel<S>
 
     fn call(&mut self, request: LlmRequest) -> Self::Future {
         if *request.model == *self.model {
-            return futures_util::future::Either::Left(self.inner.call(request));
+            return Either::Left(self.inner.call(request));
         }
         let refused = Error::new(&codes::MODEL_NOT_FOUND, "only one model is served here");
-        futures_util::future::Either::Right(std::future::ready(Err(refused)))
+        Either::Right(ready(Err(refused)))
     }
 }
 
