@@ -11,6 +11,7 @@ use portcullis_core::payload::{Doc, Payload};
 use portcullis_core::respond::Render;
 
 use super::RenderAnthropic;
+use crate::dialect::count::count;
 use crate::dialect::{event, head};
 
 /// The header every call to Anthropic carries. It also tells whose `/v1/models` is meant.
@@ -100,7 +101,7 @@ fn note_usage(usage: Raw<'_>, tokens: &mut Tokens) -> bool {
     if usage.kind() != Kind::Object {
         return false;
     }
-    let count = |keys: &[&str]| usage.path(keys).and_then(Raw::as_u64);
+    let count = |keys: &[&str]| count(usage, keys);
     let cached = |tokens: &Tokens| tokens.cache_read.saturating_add(tokens.cache_write);
     let plain = tokens.input.saturating_sub(cached(tokens));
     tokens.cache_read = count(&["cache_read_input_tokens"]).unwrap_or(tokens.cache_read);

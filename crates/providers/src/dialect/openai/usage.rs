@@ -3,6 +3,8 @@
 use portcullis_core::context::Tokens;
 use portcullis_core::json::{Kind, Raw};
 
+use crate::dialect::count::count;
+
 /// What the counts are called.
 pub(super) struct Names {
     input: &'static str,
@@ -32,7 +34,7 @@ pub(super) fn note_usage(names: &Names, usage: Raw<'_>, tokens: &mut Tokens) -> 
     if usage.kind() != Kind::Object {
         return false;
     }
-    let count = |keys: &[&str]| usage.path(keys).and_then(Raw::as_u64);
+    let count = |keys: &[&str]| count(usage, keys);
     let (input, output) = (count(&[names.input]), count(&[names.output]));
     if input.or(output).is_none() {
         return false;
