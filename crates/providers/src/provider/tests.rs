@@ -59,6 +59,27 @@ async fn the_event_asked_for_is_read_and_kept_from_a_caller_who_did_not_ask() {
 }
 
 #[tokio::test]
+async fn the_hidden_event_is_hidden_wherever_the_stream_is_split() {
+    let upstream = recorded("chat-stream-usage").response_body;
+    let whole = answering(STREAM, upstream);
+    let wanted = asked(&whole, plain(), CALL).await.0.unwrap().into_body();
+    for at in (0..upstream.len()).step_by(13) {
+        let fake = Fake::new(move |_| {
+            let (before, after) = upstream.split_at(at);
+            let chunks = [before, after].map(|chunk| {
+                let data = http_body::Frame::data(bytes::Bytes::from_static(chunk));
+                Ok::<_, std::convert::Infallible>(data)
+            });
+            let body = http_body_util::StreamBody::new(futures_util::stream::iter(chunks));
+            Ok(reply(200, STREAM, Body::new(body)))
+        });
+        let (replied, record) = asked(&fake, plain(), CALL).await;
+        assert_eq!(replied.unwrap().into_body(), wanted, "split at {at}");
+        assert_eq!(record.usage(), Some(Tokens::new(14, 6)));
+    }
+}
+
+#[tokio::test]
 async fn a_caller_who_asked_gets_every_byte() {
     let upstream = recorded("chat-stream-usage").response_body;
     let fake = answering(STREAM, upstream);
