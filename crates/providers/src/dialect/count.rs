@@ -5,12 +5,17 @@ use portcullis_core::json::Raw;
 /// Up to here every integer has an `f64` of its own.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A count reached from `usage` through objects, a key each: `6`, `6.0` and `6e0` are the same. `None` for
-/// what is not there or counts nothing.
-pub(super) fn count(usage: Raw<'_>, keys: &[&str]) -> Option<u64> {
-    let number = usage.path(keys)?;
-    number.as_u64().or_else(|| {
-        let float = number.as_f64()?;
+/// Writes a count to `to`: `6`, `6.0` and `6e0` are the same. Returns whether `value` counts anything; what
+/// does not leaves `to` as it is.
+pub(super) fn note(value: Raw<'_>, to: &mut u64) -> bool {
+    let counted = count(value);
+    *to = counted.unwrap_or(*to);
+    counted.is_some()
+}
+
+fn count(value: Raw<'_>) -> Option<u64> {
+    value.as_u64().or_else(|| {
+        let float = value.as_f64()?;
         let counts = (0.0..=EXACT).contains(&float) && float.fract() == 0.0;
         counts.then_some(float as u64)
     })
@@ -22,10 +27,7 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_whole_number_counts_and_nothing_else_does() {
-        let read = |number: &str| {
-            let usage = format!(r#"{{"details":{{"n":{number}}}}}"#);
-            count(Raw::parse(usage.as_bytes()).unwrap(), &["details", "n"])
-        };
+        let read = |number: &str| count(Raw::parse(number.as_bytes()).unwrap());
         for spelling in ["6", "6.0", "6.0e0", "60E-1", "0.6e1"] {
             assert_eq!(read(spelling), Some(6), "{spelling}");
         }
