@@ -40,6 +40,32 @@ const OURS: [HeaderName; 11] = [
     HeaderName::from_static("x-portcullis-model"),
 ];
 
+/// How long the HTTP client waits for an upstream, where the call and not the client's own settings decide.
+///
+/// It travels in the extensions of a request. `None` leaves the wait to the client; [`Duration::MAX`] is
+/// a wait without limit. A limit that is passed is an error with the code `upstream_timeout`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a new connection, with name lookup and TLS.
+    pub connect: Option<Duration>,
+    /// From the end of the request to the first byte of the reply.
+    pub first_byte: Option<Duration>,
+    /// Between two pieces of the reply's body.
+    pub idle: Option<Duration>,
+}
+
+impl Timeouts {
+    /// These, and where one is not set, that of `outer`.
+    #[must_use]
+    pub fn or(self, outer: Self) -> Self {
+        Self {
+            connect: self.connect.or(outer.connect),
+            first_byte: self.first_byte.or(outer.first_byte),
+            idle: self.idle.or(outer.idle),
+        }
+    }
+}
+
 /// A credential, bound to the [`Origin`] it was given to. It cannot be read out, and does not print.
 #[derive(Clone)]
 pub struct Credential {
@@ -73,17 +99,6 @@ impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credential({}: [secret])", self.header)
     }
-}
-
-/// How long the HTTP client waits, as an extension of the request. What is `None` is the client's default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timeouts {
-    /// To look up the host, connect and shake hands.
-    pub connect: Option<Duration>,
-    /// From the request being sent to the head of the reply.
-    pub first_byte: Option<Duration>,
-    /// Between two pieces of the reply.
-    pub idle: Option<Duration>,
 }
 
 /// An upstream: scheme, authority, a base path, and the credential that goes there and nowhere else.
@@ -225,6 +240,12 @@ pub fn strip_hop(headers: &mut HeaderMap) {
     for name in &HOP {
         headers.remove(name);
     }
+}
+
+/// Whether a header belongs to one connection rather than to the message (RFC 9110 §7.6.1), so that nobody
+/// but the two ends of that connection may set it.
+pub fn is_hop(name: &HeaderName) -> bool {
+    HOP.contains(name)
 }
 
 fn forwarded(caller: &HeaderMap) -> HeaderMap {

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use portcullis_core::body::Body;
 use portcullis_core::error::{Error, codes};
 use portcullis_core::protocol::{ArcService, Http};

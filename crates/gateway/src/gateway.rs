@@ -75,7 +75,10 @@ impl Gateway {
     /// The listeners the configuration asks for.
     pub fn listeners(&self) -> Vec<(ObjectId, Listener)> {
         let snapshot = self.0.snapshot.load();
-        snapshot.listeners().map(|(id, listener)| (id.clone(), listener.clone())).collect()
+        snapshot
+            .listeners()
+            .map(|(id, listener)| (id.clone(), listener.clone()))
+            .collect()
     }
 
     /// The service behind one listener, for a program that accepts connections itself: recording, routing,
@@ -91,6 +94,16 @@ impl Gateway {
         let rendered = RespondLayer::new(codec).layer(contained);
         let recorded = EntryLayer::new(Some(parts.recorder.clone())).layer(rendered);
         GatewayService(recorded)
+    }
+
+    /// The service of a configuration without listeners: what an embedding program calls.
+    pub fn embedded(&self) -> GatewayService {
+        self.service(&builder::embedded())
+    }
+
+    /// Where its calls are recorded: metrics, and a way to wait until all that ended have been handled.
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.0.recorder
     }
 
     /// Connections to upstreams, open and idle.
@@ -128,6 +141,8 @@ impl Service<Request> for GatewayService {
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway").field("snapshot", &self.0.snapshot.load()).finish_non_exhaustive()
+        f.debug_struct("Gateway")
+            .field("snapshot", &self.0.snapshot.load())
+            .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,21 @@
 //! An AI gateway as a library: LLM calls routed, guarded, limited and recorded.
 
+pub mod admin;
+pub mod backend;
 pub mod client;
 pub mod entry;
+mod gateway;
+pub mod listener;
+mod registry;
 pub mod router;
 pub mod snapshot;
 pub mod source;
+pub mod telemetry;
 pub mod upstream;
+pub mod zero;
+
+pub use gateway::{BuildError, Gateway, GatewayBuilder, GatewayService, RunError, Running};
+pub use portcullis_core as core;
+pub use portcullis_policies as policies;
+pub use portcullis_providers as providers;
+pub use registry::registry;

@@ -5,6 +5,7 @@
 
 pub mod codes;
 pub mod dialect;
+pub mod echo;
 pub mod llm;
 pub mod provider;
 pub mod select;
@@ -33,4 +34,5 @@ pub fn register(registry: &mut Registry) {
     }
     registry.backend::<Llm, _>(llm::LlmBackend);
     registry.backend::<Llm, _>(select::ModelsBackend);
+    registry.backend::<Llm, _>(echo::EchoBackend);
 }

@@ -65,6 +65,27 @@ impl<P: Protocol> Chain<P> {
         }
         Ok(chain)
     }
+
+    /// Builds the typed layers of `scope`, around a service that makes no HTTP requests.
+    ///
+    /// # Errors
+    ///
+    /// As [`Chain::build`], and when a policy works on HTTP only.
+    pub fn local(build: &dyn Build, scope: Scope<'_>) -> Result<Vec<ArcLayer<P>>, ConfigError> {
+        let mut layers = Vec::new();
+        for Placed { owner, entry, .. } in Placed::merge(build.registry(), P::NAME, &[scope])? {
+            let cx = BuildContext::new(build, owner, entry.at.clone(), &[]);
+            let Some(kind) = known(build.registry(), entry)?.for_protocol::<P>() else {
+                let what = format!(
+                    "policy `{}` works on HTTP requests to an upstream, and this backend makes none",
+                    entry.name
+                );
+                return Err(ConfigError::new(&entry.at, what).on_key());
+            };
+            layers.push(kind.layer(&entry.body, &cx)?);
+        }
+        Ok(layers)
+    }
 }
 
 impl<'a> Placed<'a> {

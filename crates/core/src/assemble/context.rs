@@ -161,6 +161,21 @@ impl<'a> BuildContext<'a> {
         let encoded = ArcService::new(tower_layer::Layer::layer(&EncodeLayer::new(encode), client));
         Ok(ArcLayer::stack(&chain.typed, encoded))
     }
+
+    /// A service that answers without any upstream, inside the backend's policies.
+    ///
+    /// # Errors
+    ///
+    /// When one of the policies cannot be built, or works on HTTP requests, of which there are none here.
+    pub fn local<P: Protocol>(&self, service: ArcService<P>) -> Result<ArcService<P>, ConfigError> {
+        let scope = Scope {
+            level: Level::Backend,
+            owner: self.owner,
+            policies: self.policies,
+        };
+        let layers = Chain::<P>::local(self.build, scope)?;
+        Ok(ArcLayer::stack(&layers, service))
+    }
 }
 
 impl fmt::Debug for BuildContext<'_> {

@@ -6,6 +6,7 @@
 mod collect;
 mod on_end;
 
+use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -48,13 +49,18 @@ impl Body {
     }
 
     /// Takes any body of bytes. An error of `body` that is not already an [`Error`] becomes one with the
-    /// code `body_broken`.
+    /// code `body_broken`. What is a [`Body`] already is returned as it is.
     pub fn new<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        Self(Inner::Stream(Box::pin(MapError { inner: body })))
+        let mut body = Some(body);
+        if let Some(own) = (&mut body as &mut dyn Any).downcast_mut::<Option<Self>>() {
+            return own.take().unwrap_or_default();
+        }
+        let inner = body.expect("only a body of our own is taken out above");
+        Self(Inner::Stream(Box::pin(MapError { inner })))
     }
 
     /// The bytes, when the whole body is at hand without waiting; `None` for a stream.
@@ -164,5 +170,16 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_of_our_own_is_not_wrapped_again() {
+        let body = Body::new(Body::from("at hand"));
+        assert_eq!(body.bytes().unwrap(), "at hand");
     }
 }

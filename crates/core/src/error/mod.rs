@@ -7,6 +7,7 @@
 mod code;
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
@@ -122,6 +123,13 @@ impl Error {
     /// Headers that belong on the rendered reply.
     pub fn headers(&self) -> &HeaderMap {
         &self.0.headers
+    }
+}
+
+/// What cannot fail fits under any layer whose errors are [`Error`]s.
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -159,7 +159,10 @@ fn encode(reply: LlmResponse) -> http::Response<Body> {
             head.headers.remove(CONTENT_LENGTH);
             Body::from(payload.raw().clone())
         }
-        LlmOutput::Events(events) => events.into_body(),
+        LlmOutput::Events(events) => {
+            head.headers.remove(CONTENT_LENGTH);
+            events.into_body()
+        }
         LlmOutput::Opaque(body) => body,
     };
     http::Response::from_parts(head, body)

@@ -16,7 +16,7 @@ use tower_service::Service;
 use crate::BoxFuture;
 use crate::body::Body;
 use crate::context::{Context, Outcome};
-use crate::error::Error;
+use crate::error::{BoxError, Error};
 
 /// The reply header that carries the code of an error the gateway made.
 pub const ERROR_HEADER: HeaderName = HeaderName::from_static("portcullis-error");
@@ -137,10 +137,13 @@ pub struct Respond<S, F> {
     pick: F,
 }
 
-impl<S, F, B> Service<http::Request<B>> for Respond<S, F>
+impl<S, F, B, R> Service<http::Request<B>> for Respond<S, F>
 where
-    S: Service<http::Request<B>, Response = http::Response<Body>, Error = Error>,
+    S: Service<http::Request<B>, Response = http::Response<R>>,
+    S::Error: Into<Error>,
     S::Future: Send + 'static,
+    R: http_body::Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
     F: PickRender,
 {
     type Response = http::Response<Body>;
@@ -159,9 +162,9 @@ where
         let reply = self.inner.call(http::Request::from_parts(parts, body));
         Box::pin(async move {
             Ok(match reply.await {
-                Ok(reply) if stream::is_events(&reply) => stream::guard(reply, render, context),
-                Ok(reply) => reply,
+                Ok(reply) => stream::guard(reply.map(Body::new), render, context),
                 Err(e) => {
+                    let e = e.into();
                     note(context.as_ref(), &e);
                     render.whole(&e)
                 }

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::Error;
 
 /// Whether a reply is a stream of server-sent events.
-pub(super) fn is_events(reply: &http::Response<Body>) -> bool {
+fn is_events(reply: &http::Response<Body>) -> bool {
     let kind = reply
         .headers()
         .get(CONTENT_TYPE)
@@ -23,12 +23,15 @@ pub(super) fn is_events(reply: &http::Response<Body>) -> bool {
         .is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
 }
 
-/// Renders the error a stream breaks off with as its last event.
+/// Renders the error a stream of events breaks off with as its last event. Other replies stay as they are.
 pub(super) fn guard(
     reply: http::Response<Body>,
     render: Arc<dyn Render>,
     context: Option<Context>,
 ) -> http::Response<Body> {
+    if !is_events(&reply) {
+        return reply;
+    }
     reply.map(|body| {
         Body::new(Guard {
             body,

@@ -44,7 +44,6 @@ fn read_path(path: &config::PathMatch) -> Result<PathMatch, MatchError> {
         config::PathMatch::Exact(path) => PathMatch::exact(path),
         config::PathMatch::Prefix(path) => PathMatch::prefix(path),
         config::PathMatch::Regex(path) => PathMatch::regex(path),
-        _ => PathMatch::prefix("/"),
     }
 }
 

@@ -102,10 +102,7 @@ impl<'a> Services<'a> {
     }
 
     fn named(&self, from: &ObjectId, name: &str, at: &Pointer) -> Result<AnyService, ConfigError> {
-        self.resolve(from, name).map_err(|e| ConfigError {
-            at: at.clone(),
-            ..e
-        })
+        self.resolve(from, name).map_err(|e| e.under(at))
     }
 
     fn state(&self, id: &ObjectId) -> Option<State> {

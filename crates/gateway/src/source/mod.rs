@@ -7,8 +7,10 @@ mod hide;
 mod join;
 mod node;
 mod render;
+mod report;
 mod value;
 
 pub use file::FileSource;
 pub use render::render;
+pub use report::render_report;
 pub use value::ValueSource;

@@ -18,7 +18,7 @@ use super::{ClientError, ErrorKind, h1::Link, h2::Permit, pool::Origin, timeout:
 /// saves.
 const LARGE: usize = 8 * 1024;
 /// The room made for a merged frame at first, so that it seldom has to be moved to grow.
-const ROOM: usize = 16 * 1024;
+const ROOM: usize = 8 * 1024;
 /// A merged frame is handed on when it has reached this size, even if more is ready.
 const ENOUGH: usize = 64 * 1024;
 
@@ -231,17 +231,22 @@ impl ResponseBody {
         Poll::Ready(())
     }
 
+    /// Ends with an error. A connection of its own closes now; a stream is reset when this body is
+    /// dropped, and counts as in use until then.
     fn fail(&mut self, error: ClientError) {
         self.held = Some(Err(error));
-        self.carrier = Carrier::Gone;
         self.ended = true;
+        if let Carrier::Http1(..) = self.carrier {
+            self.carrier = Carrier::Gone;
+        }
     }
 
     /// The response is complete: gives its connection back if another request may use it.
     fn finish(&mut self) {
         self.ended = true;
-        if let Carrier::Http1(link, origin) = std::mem::replace(&mut self.carrier, Carrier::Gone)
-            && link.is_reusable()
+        if let Carrier::Http1(mut link, origin) =
+            std::mem::replace(&mut self.carrier, Carrier::Gone)
+            && link.rest()
         {
             origin.put(link);
         }

@@ -104,7 +104,8 @@ impl Shared {
         let origin = self.pool.origin(&target(&request, version)?);
         match version {
             HttpVersion::Http1 => h1::exchange(self, origin, request, timeouts).await,
-            HttpVersion::Http2 => h2::exchange(self, origin, request, timeouts).await,
+            // Boxed to keep the future of the usual case small.
+            HttpVersion::Http2 => Box::pin(h2::exchange(self, origin, request, timeouts)).await,
         }
     }
 }

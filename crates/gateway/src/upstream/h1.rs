@@ -51,7 +51,7 @@ struct Refused {
 /// Sends a request over an idle connection or a new one and waits for the head of the response.
 ///
 /// A pooled connection may have died unnoticed. As long as it gives the request back untouched the
-/// next one is tried, and a new one in the end.
+/// next one is tried, and a new one in the end, once.
 pub(super) async fn exchange(
     client: &Shared,
     origin: Arc<Origin>,
@@ -59,20 +59,22 @@ pub(super) async fn exchange(
     timeouts: Timeouts,
 ) -> Result<Response<ResponseBody>, ClientError> {
     address(&mut request, &origin);
-    while let Some(link) = origin.take() {
-        request = match send(link, request, &origin, timeouts).await {
-            Err(Refused {
-                request: Some(request),
-                ..
-            }) => *request,
-            result => return result.map_err(|refused| refused.error),
+    loop {
+        let idle = origin.take();
+        let pooled = idle.is_some();
+        let link = match idle {
+            Some(link) => link,
+            // Boxed, because it is rare and would make the future of every call larger.
+            None => Box::pin(Link::open(client, &origin, timeouts.connect)).await?,
         };
+        match send(link, request, &origin, timeouts).await {
+            Err(Refused {
+                request: Some(untouched),
+                ..
+            }) if pooled => request = *untouched,
+            result => return result.map_err(|refused| refused.error),
+        }
     }
-    let stream = client.connector.connect(&origin, timeouts.connect).await?;
-    let link = Link::open(stream, &origin, client.max_head_bytes).await?;
-    send(link, request, &origin, timeouts)
-        .await
-        .map_err(|refused| refused.error)
 }
 
 /// Turns the absolute URI into what a server expects: a path and a `Host` header.
@@ -85,13 +87,14 @@ fn address(request: &mut Request<RequestBody>, origin: &Origin) {
 
 impl Link {
     async fn open(
-        stream: Stream,
+        client: &Shared,
         origin: &Origin,
-        max_head_bytes: usize,
+        limit: Duration,
     ) -> Result<Box<Self>, ClientError> {
+        let stream = client.connector.connect(origin, limit).await?;
         let handshake = Builder::new()
-            .max_buf_size(BUFFER_BYTES.max(max_head_bytes))
-            .max_header_size(max_head_bytes)
+            .max_buf_size(BUFFER_BYTES.max(client.max_head_bytes))
+            .max_header_size(client.max_head_bytes)
             .handshake(TokioIo::new(stream));
         let (sender, connection) = handshake
             .await
@@ -110,10 +113,14 @@ impl Link {
         Pin::new(&mut self.connection).poll(cx)
     }
 
-    /// Whether another request may be sent: the last one and its response are through, and neither
-    /// side wants to close.
-    pub(super) fn is_reusable(&self) -> bool {
-        self.sender.is_ready()
+    /// Prepares for the time between two exchanges; false when there can be no other one, because
+    /// one side wants to close or the request is still being sent.
+    ///
+    /// The task that used the connection is forgotten, so that neither what happens here later
+    /// wakes it, nor its memory is kept for it to be woken.
+    pub(super) fn rest(&mut self) -> bool {
+        self.watch.forget();
+        self.sender.is_ready() && self.is_alive()
     }
 
     /// Whether the other side has kept this unused connection open and silent.

@@ -29,7 +29,7 @@ use super::{
     client::Shared,
     connect::Stream,
     pool::{Open, Origin},
-    request::RequestBody,
+    request::{Progress, RequestBody},
     timeout::Watch,
 };
 
@@ -51,8 +51,9 @@ type Conn = Connection<TokioIo<Stream>, RequestBody, TokioExecutor>;
 #[derive(Debug)]
 pub(super) struct Line {
     sender: SendRequest<RequestBody>,
-    /// Run by a task; shared with it because it alone knows how many streams the upstream allows.
-    connection: Arc<Mutex<Conn>>,
+    /// Run by a task, which leaves `None` at its end. Shared with it because it alone knows how many
+    /// streams the upstream allows.
+    connection: Arc<Mutex<Option<Conn>>>,
     load: Arc<Load>,
 }
 
@@ -67,6 +68,8 @@ struct Load {
 #[derive(Debug)]
 pub(super) struct Permit(Arc<Load>);
 
+/// Sends a request over a shared connection and waits for the head of the response. Sends it again
+/// only when a connection gives it back untouched.
 pub(super) async fn exchange(
     client: &Shared,
     origin: Arc<Origin>,
@@ -79,35 +82,47 @@ pub(super) async fn exchange(
     loop {
         let (mut sender, permit) = join(client, &origin, timeouts.connect).await?;
         let mut progress = request.body().progress();
-        let mut answer = pin!(sender.try_send_request(request));
-        let mut watch = Watch::default();
-        let answer = poll_fn(|cx| {
-            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-                return Poll::Ready(Some(answer));
-            }
-            if progress.moved() {
-                watch.stop();
-            }
-            watch.poll(cx, timeouts.first_byte).map(|()| None)
-        });
-        let Some(answer): Option<Answer> = answer.await else {
-            return Err(ClientError::sent(ErrorKind::FirstByteTimeout, None));
-        };
-        match answer {
+        let answer = pin!(sender.try_send_request(request));
+        let mut refused = match head(answer, &mut progress, timeouts.first_byte).await? {
             Ok(response) => {
                 return Ok(response.map(|body| ResponseBody::http2(body, permit, timeouts.idle)));
             }
-            Err(mut refused) => match refused.take_message() {
-                Some(untouched) if tries < TRIES => request = untouched,
-                Some(_) => return Err(ClientError::connection(refused.into_error(), false)),
-                None if progress.failed() => {
-                    let source = BoxError::from(refused.into_error());
-                    return Err(ClientError::sent(ErrorKind::Body, source));
-                }
-                None => return Err(ClientError::stream(refused.into_error())),
-            },
-        }
+            Err(refused) => refused,
+        };
+        request = match refused.take_message() {
+            Some(untouched) if tries < TRIES => untouched,
+            Some(_) => return Err(ClientError::connection(refused.into_error(), false)),
+            None => return Err(lost(refused.into_error(), &progress)),
+        };
         tries += 1;
+    }
+}
+
+async fn head(
+    mut answer: Pin<&mut impl Future<Output = Answer>>,
+    progress: &mut Progress,
+    limit: Duration,
+) -> Result<Answer, ClientError> {
+    let mut watch = Watch::default();
+    poll_fn(|cx| {
+        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+            return Poll::Ready(Ok(answer));
+        }
+        if progress.moved() {
+            watch.stop();
+        }
+        let late = watch.poll(cx, limit);
+        late.map(|()| Err(ClientError::sent(ErrorKind::FirstByteTimeout, None)))
+    })
+    .await
+}
+
+/// Why a request that was accepted got no response.
+fn lost(error: hyper::Error, progress: &Progress) -> ClientError {
+    if progress.failed() {
+        ClientError::sent(ErrorKind::Body, BoxError::from(error))
+    } else {
+        ClientError::stream(error)
     }
 }
 
@@ -158,7 +173,7 @@ impl Line {
         let (sender, connection): (_, Conn) = handshake
             .await
             .map_err(|error| ClientError::connection(error, false))?;
-        let connection = Arc::new(Mutex::new(connection));
+        let connection = Arc::new(Mutex::new(Some(connection)));
         tokio::spawn(run(Arc::clone(&connection), origin.count()));
         let unused_since = Mutex::new(Instant::now());
         let load = Arc::new(Load {
@@ -176,29 +191,38 @@ impl Line {
         if self.sender.is_closed() {
             return None;
         }
-        let limit = self.connection.lock().current_max_send_streams();
+        let limit = self.connection.lock().as_ref()?.current_max_send_streams();
         let free = |active| (active < limit).then_some(active + 1);
         self.load.active.fetch_update(Relaxed, Relaxed, free).ok()?;
         Some((self.sender.clone(), Permit(Arc::clone(&self.load))))
     }
 
-    /// Whether no exchange is on this connection.
+    /// Whether it is open and carries no exchange.
     pub(super) fn is_idle(&self) -> bool {
-        self.load.active.load(Relaxed) == 0
+        !self.sender.is_closed() && self.load.active.load(Relaxed) == 0
     }
 
     /// Whether to keep it: it is open, and in use or used less than `time` ago.
     pub(super) fn is_wanted(&self, time: Duration) -> bool {
-        let young = || self.load.unused_since.lock().elapsed() < time;
-        !self.sender.is_closed() && (!self.is_idle() || young())
+        if self.is_idle() {
+            self.load.unused_since.lock().elapsed() < time
+        } else {
+            !self.sender.is_closed()
+        }
     }
 }
 
 /// Runs the connection to its end.
-async fn run(connection: Arc<Mutex<Conn>>, open: Open) {
-    if let Err(error) = poll_fn(|cx| Pin::new(&mut *connection.lock()).poll(cx)).await {
+async fn run(connection: Arc<Mutex<Option<Conn>>>, open: Open) {
+    let end = poll_fn(|cx| match connection.lock().as_mut() {
+        Some(connection) => Pin::new(connection).poll(cx),
+        None => Poll::Ready(Ok(())),
+    });
+    if let Err(error) = end.await {
         tracing::debug!(%error, "http/2 connection failed");
     }
+    let ended = connection.lock().take();
+    drop(ended);
     drop(open);
 }
 

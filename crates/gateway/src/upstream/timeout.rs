@@ -3,7 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -24,6 +24,15 @@ impl Watch {
     /// The wait is over: the next `poll` starts another.
     pub(super) fn stop(&mut self) {
         self.until = None;
+    }
+
+    /// The wait is over, and the task that waited shall not be woken any more.
+    pub(super) fn forget(&mut self) {
+        self.stop();
+        if let Some(sleep) = &mut self.sleep {
+            // It does not matter whether the timer has fired: the next wait sets it again.
+            let _ = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
     }
 
     /// Ready when this wait has lasted `limit`.

@@ -127,7 +127,6 @@ impl fmt::Display for RouteMatch {
 /// What a path must be.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[non_exhaustive]
 pub enum PathMatch {
     /// This path.
     Exact(String),
@@ -170,7 +169,6 @@ impl fmt::Display for NamedMatch {
 
 /// What a value must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Want {
     /// This text.
     Exact(String),

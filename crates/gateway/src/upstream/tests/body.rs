@@ -1,3 +1,5 @@
+//! What of a response body is delivered when, in which frames.
+
 use http::StatusCode;
 use http_body::Body as _;
 use tokio::sync::Notify;
@@ -69,6 +71,24 @@ async fn merged_frames_are_bounded_and_complete() {
         "{lengths:?}"
     );
     assert!(all == plain);
+}
+
+#[tokio::test]
+async fn small_and_large_chunks_keep_their_order() {
+    let (mut wire, mut plain) = (CHUNKED.to_vec(), Vec::new());
+    for (number, size) in [1, 20_000, 3, 3, 9_000, 9_000, 70_000, 1]
+        .into_iter()
+        .enumerate()
+    {
+        let chunk = vec![b'a' + number as u8; size];
+        wire.extend_from_slice(format!("{size:x}\r\n").as_bytes());
+        wire.extend_from_slice(&[&chunk[..], b"\r\n"].concat());
+        plain.extend_from_slice(&chunk);
+    }
+    wire.extend_from_slice(b"0\r\n\r\n");
+    let upstream = Upstream::replying(wire.leak()).await;
+    let body = client().call(upstream.get()).await.unwrap().into_body();
+    assert!(frames(body).await.1 == plain);
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! What an exchange that fails is reported as, and when it is given up.
+
 use std::{error::Error as _, time::Duration};
 
 use http_body_util::channel::Channel;

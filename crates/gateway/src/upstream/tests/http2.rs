@@ -1,4 +1,6 @@
-use std::convert::Infallible;
+//! Many exchanges on one HTTP/2 connection.
+
+use std::{convert::Infallible, time::Duration};
 
 use futures_util::future::join_all;
 use http_body_util::{Either, channel::Channel};
@@ -13,6 +15,8 @@ use tokio::{
 };
 
 use super::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Serves HTTP of either version, answering with the version.
 pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
@@ -131,6 +135,43 @@ async fn a_request_body_that_fails_is_named_as_the_cause() {
     let call = client().call(Request::post(upstream.url()).body(body).unwrap());
     sender.abort("client left".into());
     assert_eq!(call.await.unwrap_err().kind(), ErrorKind::Body);
+}
+
+#[tokio::test]
+async fn silence_on_a_stream_is_a_timeout_before_and_after_the_head() {
+    let upstream = upstream(100).await;
+    let client = client();
+    let short = Timeouts {
+        first_byte: MINUTE,
+        idle: MINUTE,
+        ..Timeouts::default()
+    };
+    let mut request = endless(&upstream);
+    request.extensions_mut().insert(short);
+    let mut body = client.call(request).await.unwrap().into_body();
+    assert_eq!(data(&mut body).await, "event");
+    tokio::time::pause();
+    let error = body.frame().await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::IdleTimeout);
+
+    let (_unfinished, never) = Channel::<Bytes, BoxError>::new(1);
+    let mut request = Request::post(upstream.url()).body(never).unwrap();
+    request.extensions_mut().insert(short);
+    let error = client.call(request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::FirstByteTimeout);
+    assert_eq!((client.stats().open, client.stats().idle), (1, 0));
+    drop(body);
+    assert_eq!(client.stats().idle, 1);
+}
+
+#[tokio::test]
+async fn a_shared_connection_nobody_uses_is_closed_after_a_while() {
+    let upstream = upstream(100).await;
+    let client = client();
+    text(client.call(upstream.post("x")).await.unwrap()).await;
+    tokio::time::pause();
+    tokio::time::sleep(3 * MINUTE).await;
+    assert_eq!(client.stats().open, 0);
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! When a connection is used again, replaced, kept or closed.
+
 use std::time::Duration;
 
 use http_body_util::channel::Channel;

@@ -1,3 +1,5 @@
+//! Connections over TLS.
+
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::{
     ServerConfig,

@@ -1,0 +1,208 @@
+//! Putting a gateway together.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use portcullis_core::assemble::Registry;
+use portcullis_core::config::{
+    self, Config, ConfigError, ConfigSource, Kind, Listener, Loaded, ObjectId, Report,
+};
+use portcullis_core::context::ExchangeSink;
+
+use super::{Gateway, Parts};
+use crate::client;
+use crate::snapshot::{Builder, RefuseBy, Snapshot};
+use crate::source::{self, ValueSource};
+use crate::telemetry::{AccessLog, Metrics, Recorder, RecorderConfig};
+use crate::upstream::{Client, ClientConfig};
+
+/// The listener a gateway has that is only ever used as a service.
+const EMBEDDED: &str = "embedded";
+
+/// Puts a [`Gateway`] together: what it knows by name, where its configuration comes from, where its
+/// records go.
+pub struct GatewayBuilder {
+    registry: Registry,
+    source: Box<dyn ConfigSource>,
+    refuse_by: RefuseBy,
+    sinks: Vec<Arc<dyn ExchangeSink>>,
+    client: ClientConfig,
+    access_log: Option<config::AccessLog>,
+    metrics: Metrics,
+}
+
+/// Why a gateway could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The source gave nothing.
+    #[error("the configuration cannot be read")]
+    Load(#[source] ConfigError),
+    /// What it gave was refused. The text shows every fault in its place.
+    #[error("the configuration was refused:\n{text}")]
+    Refused {
+        /// What became of every object.
+        report: Report,
+        /// Every fault, with the line it stands in where the source kept it.
+        text: String,
+    },
+    /// The access log or its thread could not be opened.
+    #[error("records cannot be kept")]
+    Records(#[source] std::io::Error),
+}
+
+impl GatewayBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            registry: crate::registry(),
+            source: Box::new(ValueSource::new(Config::new(Config::DEFAULT_PROJECT))),
+            refuse_by: RefuseBy::All,
+            sinks: Vec::new(),
+            client: ClientConfig::default(),
+            access_log: None,
+            metrics: Metrics::default(),
+        }
+    }
+
+    /// The names a configuration may use. Default: [`registry()`](crate::registry()).
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Where the configuration comes from: a [`FileSource`](crate::source::FileSource), a
+    /// [`ValueSource`], or your own.
+    #[must_use]
+    pub fn source(mut self, source: impl ConfigSource) -> Self {
+        self.source = Box::new(source);
+        self
+    }
+
+    /// What one error in the configuration takes down with it. Default: everything.
+    #[must_use]
+    pub fn refuse_by(mut self, refuse_by: RefuseBy) -> Self {
+        self.refuse_by = refuse_by;
+        self
+    }
+
+    /// A further place for the record of every call. It may be called several times.
+    #[must_use]
+    pub fn sink(mut self, sink: impl ExchangeSink) -> Self {
+        self.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// The access log where the configuration says nothing of one. Default: none.
+    #[must_use]
+    pub fn access_log(mut self, log: config::AccessLog) -> Self {
+        self.access_log = Some(log);
+        self
+    }
+
+    /// Where calls are counted, for a program with a registry of its own. Default: a new one.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// How upstreams are reached: timeouts, pool, certificate authorities.
+    #[must_use]
+    pub fn client(mut self, client: ClientConfig) -> Self {
+        self.client = client;
+        self
+    }
+
+    /// Loads the configuration and builds it. Nothing is bound or connected yet.
+    ///
+    /// A project without listeners gets one that is never bound, `embedded`: see
+    /// [`Gateway::embedded`].
+    ///
+    /// # Errors
+    ///
+    /// When the configuration cannot be read, or is refused.
+    pub async fn build(self) -> Result<Gateway, BuildError> {
+        let mut loaded = self.source.load().await.map_err(BuildError::Load)?;
+        embed(&mut loaded);
+        let client = Client::new(self.client);
+        let built = Builder::new(&self.registry, client::service(client.clone()))
+            .refuse_by(self.refuse_by)
+            .build(&loaded, &Snapshot::default());
+        let (snapshot, report) = match built {
+            Ok(built) => built,
+            Err(refusal) => {
+                self.source.report(&refusal.report);
+                let text = source::render_report(&refusal.report, &loaded);
+                return Err(BuildError::Refused {
+                    report: refusal.report,
+                    text,
+                });
+            }
+        };
+        self.source.report(&report);
+        let mut recording = RecorderConfig::default();
+        recording.metrics = self.metrics;
+        recording.sinks = self.sinks;
+        recording.access_log = open_log(&loaded, self.access_log).map_err(BuildError::Records)?;
+        let recorder = Recorder::start(recording).map_err(BuildError::Records)?;
+        Ok(Gateway(Arc::new(Parts {
+            registry: self.registry,
+            snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+            recorder,
+            client,
+            report,
+            admin: loaded
+                .projects
+                .iter()
+                .find_map(|p| Some(p.config.admin.as_ref()?.address)),
+        })))
+    }
+}
+
+/// The access log some project asks for, or else the default one.
+fn open_log(
+    loaded: &Loaded,
+    default: Option<config::AccessLog>,
+) -> std::io::Result<Option<AccessLog>> {
+    let asked = loaded
+        .projects
+        .iter()
+        .find_map(|project| project.config.access_log.clone());
+    match asked.or(default) {
+        Some(log) => AccessLog::open(&log),
+        None => Ok(None),
+    }
+}
+
+/// Gives projects without listeners one that is only a service.
+fn embed(loaded: &mut Loaded) {
+    for project in &mut loaded.projects {
+        if project.config.listeners.is_empty() {
+            let nowhere = std::net::SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, 0));
+            project
+                .config
+                .listeners
+                .push(Listener::new(EMBEDDED, nowhere));
+        }
+    }
+}
+
+/// Whether a listener is only a service.
+pub(super) fn is_embedded(id: &ObjectId) -> bool {
+    *id.name == *EMBEDDED
+}
+
+/// The listener of the default project that is only a service.
+pub(super) fn embedded() -> ObjectId {
+    ObjectId::new(Config::DEFAULT_PROJECT, Kind::Listener, EMBEDDED)
+}
+
+impl fmt::Debug for GatewayBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayBuilder")
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
+    }
+}

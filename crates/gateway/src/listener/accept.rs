@@ -1,0 +1,187 @@
+//! The first stretch of the line: accepting, and the end of accepting.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use portcullis_core::body::Body;
+use prometheus_client::metrics::counter::Counter;
+use tokio::task::{JoinError, JoinSet};
+use tower_service::Service;
+
+use super::connection::Server;
+use super::{ConnectionCounters, ConnectionInfo, Drained, Listener, Shutdown};
+
+/// The first and the longest pause after a failure to accept.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+pub(super) async fn serve<S>(listener: Listener, service: S, shutdown: Shutdown) -> Drained
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+    S: Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    let Listener {
+        socket,
+        local,
+        config,
+        counters,
+    } = listener;
+    let server = Arc::new(Server::new(&config.limits));
+    let mut open = Open {
+        tasks: JoinSet::new(),
+        max: config.limits.max_connections,
+        full: false,
+        name: config.name.clone(),
+        counters: counters.clone(),
+    };
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.begun() => break,
+            Some(ended) = open.tasks.join_next() => open.ended(ended),
+            (stream, peer) = accept(|| socket.accept(), &counters.failed), if !open.is_full() => {
+                let local = stream.local_addr().unwrap_or(local);
+                let info = ConnectionInfo::new(peer, local, config.name.clone());
+                // Without it small events of a stream would wait for each other. It cannot fail on a
+                // socket that is still good, and one that is not says so at the first read.
+                let _ = stream.set_nodelay(true);
+                let (server, service, shutdown) = (server.clone(), service.clone(), shutdown.clone());
+                open.begin(async move { server.serve(stream, info, service, &shutdown).await });
+            }
+        }
+    }
+    drop(socket);
+    open.drain(&shutdown).await
+}
+
+/// The connections open now.
+struct Open {
+    tasks: JoinSet<()>,
+    max: usize,
+    full: bool,
+    name: Arc<str>,
+    counters: ConnectionCounters,
+}
+
+impl Open {
+    fn begin(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
+        self.counters.accepted.inc();
+        self.counters.open.inc();
+        self.tasks.spawn(connection);
+    }
+
+    fn ended(&mut self, how: Result<(), JoinError>) {
+        self.counters.open.dec();
+        if let Err(error) = how
+            && error.is_panic()
+        {
+            tracing::error!(listener = &*self.name, "a panic ended a connection");
+        }
+    }
+
+    /// Whether no more may be open; says so once each time it comes to that.
+    fn is_full(&mut self) -> bool {
+        let full = self.tasks.len() >= self.max;
+        if full && !self.full {
+            self.counters.full.inc();
+            let (listener, max) = (&*self.name, self.max);
+            tracing::warn!(listener, max, "no more connections accepted until one ends");
+        }
+        self.full = full;
+        full
+    }
+
+    async fn drain(mut self, shutdown: &Shutdown) -> Drained {
+        let mut drained = Drained::default();
+        let mut expired = std::pin::pin!(shutdown.expired());
+        loop {
+            tokio::select! {
+                biased;
+                ended = self.tasks.join_next() => match ended {
+                    Some(ended) => {
+                        drained.finished += 1;
+                        self.ended(ended);
+                    }
+                    None => return drained,
+                },
+                () = &mut expired => break,
+            }
+        }
+        drained.cut = self.tasks.len();
+        self.tasks.abort_all();
+        while let Some(ended) = self.tasks.join_next().await {
+            self.ended(ended);
+        }
+        self.counters.cut.inc_by(drained.cut as u64);
+        let (listener, cut) = (&*self.name, drained.cut);
+        tracing::warn!(
+            listener,
+            cut,
+            "connections cut at the end of the grace period"
+        );
+        drained
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let left = i64::try_from(self.tasks.len()).unwrap_or(i64::MAX);
+        self.counters.open.dec_by(left);
+    }
+}
+
+/// Accepts, however often that fails: what the client did is passed over, what ails the system is counted,
+/// told and waited out.
+async fn accept<T, F>(mut accept: impl FnMut() -> F, failed: &Counter) -> T
+where
+    F: Future<Output = io::Result<T>>,
+{
+    let (mut pause, longest) = PAUSES;
+    loop {
+        match accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_the_clients(&error) => {}
+            Err(error) => {
+                failed.inc();
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(longest);
+            }
+        }
+    }
+}
+
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn accepting_goes_on_after_errors_and_pauses_only_for_the_systems() {
+        let mut script = vec![
+            Err(io::ErrorKind::ConnectionAborted.into()),
+            Err(io::Error::from_raw_os_error(24)),
+            Err(io::Error::from_raw_os_error(24)),
+            Ok(7),
+        ]
+        .into_iter();
+        let failed = Counter::default();
+        let start = Instant::now();
+        let next = || std::future::ready(script.next().unwrap());
+        assert_eq!(accept(next, &failed).await, 7);
+        assert_eq!(failed.get(), 2);
+        assert_eq!(start.elapsed(), PAUSES.0 * 3);
+    }
+}

@@ -1,0 +1,180 @@
+//! The first stretch of the line: one connection, from its first byte to its end.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::{Request, Response};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use portcullis_core::body::Body;
+use portcullis_core::config::ListenerLimits;
+use tokio::net::TcpStream;
+use tokio::task::coop::unconstrained;
+use tower_service::Service;
+
+use super::activity::{Activity, Patience, Verdict, Watch};
+use super::front::{ConnectionInfo, Front};
+use super::io::{Version, Watched, sniff};
+use super::shutdown::Shutdown;
+
+/// The header fields the HTTP/1 parser keeps on its stack; any other number is allocated for each request.
+const ON_STACK: usize = 100;
+
+/// What all connections of a listener share.
+#[derive(Debug)]
+pub(super) struct Server {
+    h1: http1::Builder,
+    h2: http2::Builder<TokioExecutor>,
+    patience: Patience,
+    max_headers: usize,
+}
+
+impl Server {
+    pub(super) fn new(limits: &ListenerLimits) -> Self {
+        let max_head = limits.max_header_bytes.as_usize();
+        let mut h1 = http1::Builder::new();
+        h1.header_read_timeout(None).max_header_size(max_head);
+        if limits.max_headers != ON_STACK {
+            h1.max_headers(limits.max_headers);
+        }
+        let mut h2 = http2::Builder::new(TokioExecutor::new());
+        h2.timer(TokioTimer::new())
+            .max_concurrent_streams(limits.max_concurrent_streams)
+            .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX));
+        Self {
+            h1,
+            h2,
+            patience: Patience {
+                head: limits.header_read_timeout.get(),
+                idle: limits.idle_timeout.get(),
+            },
+            max_headers: limits.max_headers,
+        }
+    }
+
+    /// Serves one connection until it ends, patience with it ends, or the calls under way when `shutdown`
+    /// begins have ended.
+    pub(super) async fn serve<S>(
+        &self,
+        stream: TcpStream,
+        info: ConnectionInfo,
+        service: S,
+        shutdown: &Shutdown,
+    ) where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+        S: Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        let activity = Activity::begin();
+        let Some((version, before)) = self.first(&stream, shutdown).await else {
+            return;
+        };
+        let watched = Watched {
+            before,
+            socket: TokioIo::new(stream),
+            activity: activity.clone(),
+        };
+        let front = Front {
+            service,
+            info,
+            max_headers: self.max_headers,
+            activity: activity.clone(),
+        };
+        let drive = Drive {
+            activity: &activity,
+            patience: self.patience,
+            shutdown,
+        };
+        match version {
+            Version::H1 => {
+                let connection = self.h1.serve_connection(watched, front);
+                drive.run(connection, true, |c| c.graceful_shutdown()).await;
+            }
+            Version::H2 => {
+                activity.idle();
+                let connection = self.h2.serve_connection(watched, front);
+                drive
+                    .run(connection, false, |c| c.graceful_shutdown())
+                    .await;
+            }
+        }
+    }
+
+    /// Waits for the first bytes, as long as for a head.
+    async fn first(
+        &self,
+        stream: &TcpStream,
+        shutdown: &Shutdown,
+    ) -> Option<(Version, bytes::Bytes)> {
+        tokio::select! {
+            biased;
+            first = sniff(stream) => first.unwrap_or_else(|error| {
+                tracing::debug!(%error, "connection broke before its first request");
+                None
+            }),
+            () = shutdown.begun() => None,
+            () = tokio::time::sleep(self.patience.head) => None,
+        }
+    }
+}
+
+struct Drive<'a> {
+    activity: &'a Arc<Activity>,
+    patience: Patience,
+    shutdown: &'a Shutdown,
+}
+
+impl Drive<'_> {
+    /// Polls `connection` to its end. `finish` asks it to end after the calls under way.
+    async fn run<C>(self, connection: C, heads: bool, finish: impl Fn(Pin<&mut C>))
+    where
+        C: Future<Output = hyper::Result<()>>,
+    {
+        let mut connection = pin!(connection);
+        let mut begun = pin!(unconstrained(self.shutdown.begun()));
+        let mut timer = pin!(tokio::time::sleep(self.patience.head));
+        let mut asked = false;
+        let mut watch = Watch {
+            activity: self.activity,
+            patience: self.patience,
+            heads,
+            finishing: false,
+            armed: false,
+        };
+        std::future::poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(end) = connection.as_mut().poll(cx) {
+                    log(end);
+                    return Poll::Ready(());
+                }
+                // Waiting takes a lock all connections share. A task is woken by one waker for life, so
+                // asking once is enough, and from then on the flag tells.
+                if !asked {
+                    asked = true;
+                    let _ = begun.as_mut().poll(cx);
+                }
+                if !watch.finishing && self.shutdown.has_begun() {
+                    watch.finishing = true;
+                    self.activity.idle();
+                    finish(connection.as_mut());
+                    continue;
+                }
+                match watch.judge(timer.as_mut(), cx) {
+                    Verdict::Wait => return Poll::Pending,
+                    Verdict::Finish => finish(connection.as_mut()),
+                    Verdict::Cut => return Poll::Ready(()),
+                }
+            }
+        })
+        .await;
+    }
+}
+
+fn log(end: hyper::Result<()>) {
+    if let Err(error) = end {
+        // A client that leaves or does not speak HTTP is no event of ours.
+        tracing::debug!(%error, "connection ended early");
+    }
+}

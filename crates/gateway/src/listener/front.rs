@@ -1,0 +1,190 @@
+//! The first stretch of the line: from the server's request to the service's, and the reply back.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::header::HOST;
+use http::uri::Scheme;
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+use portcullis_core::body::Body;
+use portcullis_core::error::Error;
+use portcullis_core::respond::{Problem, Render};
+use tower_service::Service;
+
+use super::activity::{Activity, Busy, Counted};
+use super::codes;
+
+/// Where a request came in. Found in the extensions of every request a listener hands on.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConnectionInfo {
+    /// The address the connection comes from.
+    pub peer: SocketAddr,
+    /// The address it came to.
+    pub local: SocketAddr,
+    /// The listener's name.
+    pub listener: Arc<str>,
+    /// Whether the connection is encrypted: `https`, or `http`.
+    pub scheme: Scheme,
+}
+
+impl ConnectionInfo {
+    /// A connection in clear text; also for whoever calls a service without a listener.
+    pub fn new(peer: SocketAddr, local: SocketAddr, listener: impl Into<Arc<str>>) -> Self {
+        Self {
+            peer,
+            local,
+            listener: listener.into(),
+            scheme: Scheme::HTTP,
+        }
+    }
+}
+
+/// A service as the server below wants it, for one connection.
+#[derive(Debug)]
+pub(super) struct Front<S> {
+    pub(super) service: S,
+    pub(super) info: ConnectionInfo,
+    pub(super) max_headers: usize,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl<S> hyper::service::Service<Request<Incoming>> for Front<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+{
+    type Response = Response<Counted>;
+    type Error = Infallible;
+    type Future = Call<S, S::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let busy = Some(self.activity.call());
+        let state = match check(&request, self.max_headers) {
+            Err(error) => State::Refused { error },
+            Ok(()) => State::Waiting {
+                service: self.service.clone(),
+                request: Some(self.adapt(request)),
+            },
+        };
+        Call { state, busy }
+    }
+}
+
+impl<S> Front<S> {
+    fn adapt(&self, request: Request<Incoming>) -> Request<Body> {
+        let mut request = request.map(|body| {
+            if http_body::Body::is_end_stream(&body) {
+                Body::empty()
+            } else {
+                Body::new(body)
+            }
+        });
+        request.extensions_mut().insert(self.info.clone());
+        request
+    }
+}
+
+/// What the server below lets pass and the line must not see.
+fn check<B>(request: &Request<B>, max_headers: usize) -> Result<(), Error> {
+    let headers = request.headers();
+    if headers.len() > max_headers {
+        let code = &codes::TOO_MANY_HEADERS;
+        return Err(Error::new(code, code.about));
+    }
+    let mut hosts = headers.get_all(HOST).iter();
+    let first = hosts.next();
+    let missing = first.is_none() && request.version() == Version::HTTP_11;
+    if missing || hosts.next().is_some() {
+        let code = &codes::HOST_INVALID;
+        return Err(Error::new(code, code.about));
+    }
+    Ok(())
+}
+
+pin_project_lite::pin_project! {
+    /// The reply to one request.
+    pub(super) struct Call<S, F> {
+        #[pin]
+        state: State<S, F>,
+        busy: Option<Busy>,
+    }
+}
+
+pin_project_lite::pin_project! {
+    #[project = StateProj]
+    enum State<S, F> {
+        Refused { error: Error },
+        Waiting { service: S, request: Option<Request<Body>> },
+        Called { #[pin] reply: F },
+    }
+}
+
+impl<S> Future for Call<S, S::Future>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    type Output = Result<Response<Counted>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let reply = loop {
+            match this.state.as_mut().project() {
+                StateProj::Refused { error } => break Problem.whole(error),
+                StateProj::Waiting { service, request } => {
+                    let Ok(()) = ready!(service.poll_ready(cx));
+                    let request = request.take().expect("a request is called with once");
+                    let reply = service.call(request);
+                    this.state.set(State::Called { reply });
+                }
+                StateProj::Called { reply } => {
+                    let Ok(reply) = ready!(reply.poll(cx));
+                    break reply;
+                }
+            }
+        };
+        let busy = this
+            .busy
+            .take()
+            .expect("a future is not polled after its end");
+        Poll::Ready(Ok(reply.map(|body| Counted { body, _busy: busy })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(request: http::request::Builder) -> Option<&'static str> {
+        let request = request.body(()).unwrap();
+        check(&request, 3).err().map(|e| e.code().name)
+    }
+
+    #[test]
+    fn one_host_is_required_of_http_1_1_and_two_are_refused_of_all() {
+        let host = || Request::builder().header(HOST, "a");
+        assert_eq!(refused(Request::builder()), Some("host_invalid"));
+        assert_eq!(refused(host()), None);
+        assert_eq!(refused(host().header(HOST, "a")), Some("host_invalid"));
+        for version in [Version::HTTP_10, Version::HTTP_2] {
+            assert_eq!(refused(Request::builder().version(version)), None);
+            let two = host().header(HOST, "b").version(version);
+            assert_eq!(refused(two), Some("host_invalid"));
+        }
+    }
+
+    #[test]
+    fn header_fields_are_counted_with_their_repetitions() {
+        let mut request = Request::builder().header(HOST, "a");
+        for _ in 0..2 {
+            request = request.header("x", "y");
+        }
+        assert_eq!(refused(request), None);
+        let request = Request::builder().header(HOST, "a");
+        let request = (0..3).fold(request, |r, _| r.header("x", "y"));
+        assert_eq!(refused(request), Some("too_many_headers"));
+    }
+}

@@ -1,0 +1,134 @@
+//! The first stretch of the line: a client's socket, with the bytes already read from it put back.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::activity::Activity;
+
+/// The 24 bytes an HTTP/2 client begins with (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The version a client speaks, told from its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// HTTP/1.0 or 1.1.
+    H1,
+    /// HTTP/2 by prior knowledge.
+    H2,
+}
+
+/// Reads until the version is known: for HTTP/1 that is the first read, nearly always the whole head.
+/// `None` when the client left before that.
+pub(super) async fn sniff(stream: &TcpStream) -> io::Result<Option<(Version, Bytes)>> {
+    let mut seen = Vec::new();
+    loop {
+        stream.readable().await?;
+        let mut buffer = [0; 2048];
+        match stream.try_read(&mut buffer) {
+            Ok(0) => return Ok(None),
+            Ok(n) => seen.extend_from_slice(&buffer[..n]),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(e) => return Err(e),
+        }
+        if let Some(version) = version(&seen) {
+            return Ok(Some((version, seen.into())));
+        }
+    }
+}
+
+fn version(seen: &[u8]) -> Option<Version> {
+    let known = seen.len().min(PREFACE.len());
+    if seen[..known] != PREFACE[..known] {
+        Some(Version::H1)
+    } else {
+        (known == PREFACE.len()).then_some(Version::H2)
+    }
+}
+
+/// A client's socket. What was read before the server began comes first; later reads are noted.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) before: Bytes,
+    pub(super) socket: TokioIo<TcpStream>,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl Read for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.before.is_empty() {
+            let n = self.before.len().min(buf.remaining());
+            buf.put_slice(&self.before.split_to(n));
+            if self.before.is_empty() {
+                // Even an empty slice keeps its allocation.
+                self.before = Bytes::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
+        let polled = Pin::new(&mut self.socket).poll_read(cx, buf);
+        if polled.is_ready() {
+            self.activity.read();
+        }
+        polled
+    }
+}
+
+impl Write for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_known_at_the_first_byte_that_differs() {
+        assert_eq!(version(b""), None);
+        assert_eq!(version(b"P"), None);
+        assert_eq!(version(b"PO"), Some(Version::H1));
+        assert_eq!(version(b"GET / HTTP/1.1\r\n"), Some(Version::H1));
+        for split in 0..PREFACE.len() {
+            assert_eq!(version(&PREFACE[..split]), None);
+        }
+        assert_eq!(
+            version(&[PREFACE, b"and a frame"].concat()),
+            Some(Version::H2)
+        );
+    }
+}

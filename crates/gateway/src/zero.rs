@@ -1,0 +1,87 @@
+//! The configuration of a gateway that was given none.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use portcullis_core::assemble::Registry;
+use portcullis_core::config::{Backend, BackendRef, Config, Listener, PolicyEntry, Route};
+use portcullis_providers::vendor::{Vendor, Vendors};
+use serde_json::{Value, json};
+
+/// Where a gateway without a configuration listens.
+pub const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// A configuration made of what the environment offers.
+#[derive(Debug)]
+pub struct ZeroConfig {
+    /// The configuration.
+    pub config: Config,
+    /// The vendors whose usual key was found, by name, with the variable that holds it.
+    pub found: Vec<(&'static str, &'static str)>,
+}
+
+impl ZeroConfig {
+    /// Offers, at `address`, every vendor of the registry whose usual environment variable holds a key, as
+    /// `vendor/model` and by the bare names that are its own beyond doubt; and always the model `echo`.
+    ///
+    /// Real keys behind an open port are a wallet, so the policy `localOnly` is on: only loopback hosts are
+    /// answered, and web pages of other sites are refused.
+    pub fn discover(
+        registry: &Registry,
+        address: SocketAddr,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let mut config = Config::new(Config::DEFAULT_PROJECT);
+        let mut listener = Listener::new("default", address);
+        listener
+            .policies
+            .push(PolicyEntry::new("localOnly", json!({})));
+        config.listeners.push(listener);
+        config
+            .backends
+            .push(Backend::new("echo", "echo", json!({})));
+        let mut models = vec![json!({"match": "echo", "backend": "echo"})];
+        let mut found = Vec::new();
+        for vendor in registry
+            .slot::<Vendors>()
+            .into_iter()
+            .flat_map(Vendors::iter)
+        {
+            if let Some((name, key)) = key_of(vendor, &variable) {
+                config.backends.push(Backend::new(
+                    vendor.name,
+                    "llm",
+                    json!({"provider": vendor.name, "apiKey": key}),
+                ));
+                models.extend(models_of(vendor));
+                found.push((vendor.name, name));
+            }
+        }
+        config
+            .backends
+            .push(Backend::new("models", "models", Value::Array(models)));
+        let named = BackendRef::Named {
+            project: None,
+            name: "models".to_owned(),
+        };
+        config.routes.push(Route::new(named));
+        Self { config, found }
+    }
+}
+
+fn key_of(
+    vendor: &Vendor,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Option<(&'static str, String)> {
+    vendor
+        .key_variables
+        .iter()
+        .find_map(|name| Some((*name, variable(name).filter(|key| !key.is_empty())?)))
+}
+
+/// `vendor/model` for any model, and the bare names that are the vendor's own.
+fn models_of(vendor: &Vendor) -> impl Iterator<Item = Value> {
+    let name = vendor.name;
+    let bare = vendor.model_prefixes.iter();
+    let bare = bare.map(move |prefix| json!({"match": format!("{prefix}*"), "backend": name}));
+    bare.chain([json!({"match": format!("{name}/*"), "backend": name, "rewrite": "*"})])
+}

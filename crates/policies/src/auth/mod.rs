@@ -1,0 +1,3 @@
+//! Before routing or after it: who is calling.
+
+pub mod api_key;

@@ -1,0 +1,3 @@
+//! Before routing or after it: bounds on what a call may use.
+
+pub mod body;

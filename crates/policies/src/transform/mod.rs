@@ -1,0 +1,3 @@
+//! Around any HTTP stretch of the line: changes to requests and replies.
+
+pub mod headers;
