@@ -2,6 +2,7 @@
 
 mod builder;
 mod running;
+mod sinks;
 
 use std::convert::Infallible;
 use std::fmt;

@@ -10,7 +10,7 @@ use portcullis_core::config::{
 };
 use portcullis_core::context::ExchangeSink;
 
-use super::{Gateway, Parts};
+use super::{Gateway, Parts, sinks};
 use crate::client;
 use crate::snapshot::{Builder, RefuseBy, Snapshot};
 use crate::source::{self, ValueSource};
@@ -79,7 +79,8 @@ impl GatewayBuilder {
         self
     }
 
-    /// A further place for the record of every call. It may be called several times.
+    /// A further place for the record of every call. It may be called several times: each sink gets every
+    /// record.
     #[must_use]
     pub fn sink(mut self, sink: impl ExchangeSink) -> Self {
         self.sinks.push(Arc::new(sink));
@@ -123,7 +124,7 @@ impl GatewayBuilder {
         Ok(Gateway(Arc::new(Parts {
             registry: self.registry,
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
-            sink: None,
+            sink: sinks::join(self.sinks),
             client,
             report,
             admin: loaded
