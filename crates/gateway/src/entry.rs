@@ -7,7 +7,7 @@ use std::task::{self, Poll};
 use futures_util::FutureExt;
 use http::HeaderName;
 use portcullis_core::body::Body;
-use portcullis_core::context::{Context, ExchangeSink, Outcome, RequestId};
+use portcullis_core::context::{Context, ExchangeSink, Hold, Outcome, RequestId};
 use portcullis_core::error::{Error, codes};
 use portcullis_core::{BoxFuture, Request, Response};
 use tower_layer::Layer;
@@ -74,17 +74,17 @@ where
             .get(REQUEST_ID)
             .and_then(RequestId::accept);
         let context = Context::new(id.unwrap_or_else(RequestId::make), self.sink.clone());
-        let hold = context.hold();
         open(&context, &request);
         request
             .headers_mut()
             .insert(REQUEST_ID, context.id().to_header());
         request.extensions_mut().insert(context.clone());
+        let mut waiting = Waiting(Some((context.hold(), context)));
         let reply = self.inner.call(request);
         Box::pin(async move {
-            let mut left = Left(Some(context));
-            let mut reply = reply.await?;
-            let context = left.0.take().expect("taken here only");
+            let reply = reply.await;
+            let (hold, context) = waiting.0.take().expect("taken here only");
+            let mut reply = reply?;
             close_head(&context, &mut reply);
             Ok(reply.map(|body| {
                 body.on_end(move |end| {
@@ -101,12 +101,12 @@ where
     }
 }
 
-/// Notes that the caller left, if the call is dropped before its reply has begun.
-struct Left(Option<Context>);
+/// A call whose reply has not begun. Dropped, it notes that the caller left and lets the record go.
+struct Waiting(Option<(Hold, Context)>);
 
-impl Drop for Left {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some(context) = &self.0 {
+        if let Some((_hold, context)) = &self.0 {
             context.record(|exchange| exchange.outcome = Outcome::ClientLeft);
         }
     }
