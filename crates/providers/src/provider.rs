@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use portcullis_core::BoxFuture;
 use portcullis_core::body::Body;
@@ -68,7 +68,10 @@ impl Provider {
     }
 
     fn asks_usage(&self, request: &LlmRequest) -> bool {
-        self.usage == UsageMode::Ask && request.stream && !request.usage_asked
+        self.usage == UsageMode::Ask
+            && request.operation == Operation::Chat
+            && request.stream
+            && !request.usage_asked
     }
 
     fn body(&self, request: &LlmRequest) -> Result<Body, Error> {
@@ -124,6 +127,8 @@ impl Encode<Llm> for Provider {
             let body = if !is_modelled(&asked, &head.headers) {
                 LlmOutput::Opaque(body)
             } else if is_events(&head.headers) {
+                // Events may be taken out or added on the way.
+                head.headers.remove(CONTENT_LENGTH);
                 let events = EventStream::read(body, dialect.clone());
                 LlmOutput::Events(if hides_usage {
                     hide_usage(events)
@@ -131,9 +136,8 @@ impl Encode<Llm> for Provider {
                     events
                 })
             } else {
-                LlmOutput::Whole(Payload::from(
-                    body.collect(max_reply).await.map_err(reply_error)?,
-                ))
+                let raw = body.collect(max_reply).await.map_err(reply_error)?;
+                LlmOutput::Whole(Payload::from(raw))
             };
             Ok(LlmResponse::new(head, dialect, body))
         })
@@ -187,3 +191,6 @@ pub(crate) fn endpoint_name(owner: &portcullis_core::config::ObjectId, provider:
         format!("{}/{provider}", owner.name).into()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,11 @@ impl Event {
     pub(super) fn may_report_usage(&self) -> bool {
         matches!(
             self.kind,
-            EventKind::Usage | EventKind::Finish | EventKind::Done | EventKind::Other
+            EventKind::Usage
+                | EventKind::Finish
+                | EventKind::Done
+                | EventKind::Error
+                | EventKind::Other
         )
     }
 

@@ -48,7 +48,7 @@ impl Service<LlmRequest> for Metered {
 
     fn call(&mut self, request: LlmRequest) -> Self::Future {
         let mut attempt = request.context.attempt(self.endpoint.clone());
-        attempt.record().model = Some(request.model.clone());
+        attempt.record().model = (!request.model.is_empty()).then(|| request.model.clone());
         let sent = match &request.body {
             LlmInput::Json(payload) if request.operation.reads_body() => payload.raw().len() as u64,
             _ => 0,

@@ -1,7 +1,6 @@
 //! The `models` backend: its configuration.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use portcullis_core::assemble::{Backend, BuildContext};
 use portcullis_core::config::{ConfigError, Pointer};
@@ -63,7 +62,9 @@ impl Backend<Llm> for ModelsBackend {
             ));
         }
         targets.sort_by_key(|target| target.pattern.rank());
-        Ok(ArcService::new(Models::new(Arc::from(targets))))
+        Ok(ArcService::new(Models {
+            targets: targets.into(),
+        }))
     }
 }
 

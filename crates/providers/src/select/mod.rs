@@ -1,6 +1,7 @@
 //! From a model's name to the backend that serves it.
 
 mod backend;
+mod list;
 mod pattern;
 mod service;
 #[cfg(test)]
