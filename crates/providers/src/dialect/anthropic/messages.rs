@@ -100,7 +100,7 @@ fn note_usage(usage: Raw<'_>, tokens: &mut Tokens) -> bool {
     if usage.kind() != Kind::Object {
         return false;
     }
-    let count = |keys: &[&str]| usage.path(keys).and_then(Raw::as_u64);
+    let count = |keys: &[&str]| usage.path(keys).and_then(Raw::as_count);
     let cached = |tokens: &Tokens| tokens.cache_read.saturating_add(tokens.cache_write);
     let plain = tokens.input.saturating_sub(cached(tokens));
     tokens.cache_read = count(&["cache_read_input_tokens"]).unwrap_or(tokens.cache_read);

@@ -32,7 +32,7 @@ pub(super) fn note_usage(names: &Names, usage: Raw<'_>, tokens: &mut Tokens) -> 
     if usage.kind() != Kind::Object {
         return false;
     }
-    let count = |keys: &[&str]| usage.path(keys).and_then(Raw::as_u64);
+    let count = |keys: &[&str]| usage.path(keys).and_then(Raw::as_count);
     let (input, output) = (count(&[names.input]), count(&[names.output]));
     if input.or(output).is_none() {
         return false;
