@@ -102,6 +102,11 @@ impl Batch {
         &self.events
     }
 
+    /// Whether the last event has no end: the stream ended, or broke, inside of it.
+    pub fn is_open(&self) -> bool {
+        self.events.last().is_some_and(|e| !e.frame.is_complete())
+    }
+
     /// The data of one of the batch's events, its lines joined.
     pub fn data(&self, event: &Event) -> Cow<'_, [u8]> {
         event.frame.data(&self.raw)
