@@ -21,7 +21,8 @@ const BYTES_PER_TOKEN: u64 = 4;
 
 /// Records every call of `inner` as one attempt at `endpoint`: status, times, usage, outcome.
 ///
-/// A stream that ends before its reply is whole becomes an error, `upstream_cut`, after the last batch.
+/// A stream that ends before its reply is whole becomes an error, `upstream_cut`, after the last event that
+/// is whole; what there is of another is dropped, or it would swallow the event the error is rendered as.
 /// Usage the upstream never reported is estimated, and marked so: input by the size of the request,
 /// output by the number of pieces.
 #[derive(Clone, Debug)]
@@ -94,6 +95,7 @@ fn settle(mut attempt: Attempt, sent: u64, mut reply: LlmResponse) -> LlmRespons
             LlmOutput::Events(EventStream::new(MeteredStream {
                 inner: events,
                 meter: Some(meter),
+                unfinished: None,
             }))
         }
         LlmOutput::Opaque(body) => LlmOutput::Opaque(body.on_end(move |end| {
@@ -158,6 +160,8 @@ impl Meter {
 struct MeteredStream {
     inner: EventStream,
     meter: Option<Meter>,
+    /// An event without an end, until it is known whether the reply was whole.
+    unfinished: Option<Batch>,
 }
 
 impl MeteredStream {
@@ -172,32 +176,131 @@ impl Stream for MeteredStream {
     type Item = Result<Batch, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let ended = match ready!(Pin::new(&mut self.inner).poll_next(cx)) {
-            Some(Ok(batch)) => {
-                if let Some(meter) = &mut self.meter {
-                    meter.note(&batch);
-                }
+        let ended = loop {
+            let batch = match ready!(Pin::new(&mut self.inner).poll_next(cx)) {
+                Some(Ok(batch)) => batch,
+                Some(Err(e)) => break Err(e),
+                None => break Ok(()),
+            };
+            if let Some(meter) = &mut self.meter {
+                meter.note(&batch);
+            }
+            if !batch.is_unfinished() {
                 return Poll::Ready(Some(Ok(batch)));
             }
-            Some(Err(e)) => Err(e),
-            None => Ok(()),
+            self.unfinished = Some(batch);
         };
         let how = ended
             .as_ref()
             .err()
             .map_or(Ended::Completed, |e| Ended::Failed(e.code()));
-        let cut = self.end(how) == Some(StreamEnd::Cut);
-        Poll::Ready(cut.then(|| {
-            let words = "the upstream's stream ended before the reply was complete";
-            Err(ended
-                .err()
-                .unwrap_or_else(|| Error::new(&codes::UPSTREAM_CUT, words)))
-        }))
+        let unfinished = self.unfinished.take();
+        if self.end(how) != Some(StreamEnd::Cut) {
+            return Poll::Ready(unfinished.map(Ok));
+        }
+        let cut = || Error::new(&codes::UPSTREAM_CUT, codes::UPSTREAM_CUT.about);
+        Poll::Ready(Some(Err(ended.err().unwrap_or_else(cut))))
     }
 }
 
 impl Drop for MeteredStream {
     fn drop(&mut self) {
         self.end(Ended::Left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::StreamExt;
+    use http::request;
+
+    use super::*;
+    use crate::body::Body;
+    use crate::context::Context as Call;
+    use crate::llm::{EventKind, Head, Operation};
+    use crate::payload::{Doc, Payload};
+    use crate::respond::{Problem, Render};
+
+    const STREAM: &[u8] = b"event: content\ndata: {\"a\":1}\n\nevent: finish\ndata: {\"b\":2}\n\n";
+    /// Where the document of the last event ends.
+    const KNOWN: usize = STREAM.len() - 2;
+
+    /// A dialect that goes by the names of events.
+    #[derive(Debug)]
+    struct Named;
+
+    impl Dialect for Named {
+        fn name(&self) -> &'static str {
+            "named"
+        }
+
+        fn claim(&self, _: &request::Parts, _: &str) -> Option<Operation> {
+            None
+        }
+
+        fn head(&self, _: Operation, _: &[u8]) -> Result<Head, Error> {
+            Ok(Head::default())
+        }
+
+        fn set_model(&self, _: &mut Payload<Doc>, _: &str) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn classify(&self, name: &[u8], _: &[u8]) -> EventKind {
+            match name {
+                b"finish" => EventKind::Finish,
+                _ => EventKind::Content,
+            }
+        }
+
+        fn usage(&self, _: &[u8], _: &mut Tokens) -> bool {
+            false
+        }
+
+        fn render(&self) -> Arc<dyn Render> {
+            Arc::new(Problem)
+        }
+    }
+
+    /// What comes of a stream, and whether it fails.
+    async fn metered(sent: &'static [u8]) -> (Vec<u8>, bool) {
+        let dialect: Arc<dyn Dialect> = Arc::new(Named);
+        let events = EventStream::read(Body::from(Bytes::from_static(sent)), dialect.clone());
+        let (head, ()) = http::Response::new(()).into_parts();
+        let reply = LlmResponse::new(head, dialect, LlmOutput::Events(events));
+        let attempt = Call::default().attempt("endpoint".into());
+        let LlmOutput::Events(mut events) = settle(attempt, 0, reply).body else {
+            unreachable!("a stream stays one");
+        };
+        let (mut got, mut failed) = (Vec::new(), false);
+        while let Some(batch) = events.next().await {
+            match batch {
+                Ok(batch) => got.extend_from_slice(batch.raw()),
+                Err(_) => failed = true,
+            }
+        }
+        (got, failed)
+    }
+
+    #[tokio::test]
+    async fn a_stream_cut_anywhere_fails_behind_its_last_whole_event() {
+        let first = STREAM.windows(2).position(|end| end == b"\n\n").unwrap() + 2;
+        for cut in 0..KNOWN {
+            let (got, failed) = metered(&STREAM[..cut]).await;
+            assert!(failed, "cut at {cut}");
+            let whole = if cut < first { 0 } else { first };
+            assert_eq!(got, &STREAM[..whole], "cut at {cut}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_without_its_last_line_ends_is_whole_and_stays_as_it_is() {
+        for end in KNOWN..=STREAM.len() {
+            assert_eq!(
+                metered(&STREAM[..end]).await,
+                (STREAM[..end].to_vec(), false)
+            );
+        }
     }
 }
