@@ -6,10 +6,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{HeaderValue, header};
+use http::{HeaderValue, Uri, header};
 use portcullis_core::BoxFuture;
+use portcullis_core::body::Body;
 use portcullis_core::error::{Error, codes};
-use portcullis_core::llm::{Llm, LlmOutput, LlmRequest, LlmResponse, Operation};
+use portcullis_core::llm::{
+    Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation, TakeOnce,
+};
 use portcullis_core::payload::Payload;
 use portcullis_core::protocol::ArcService;
 use tower_service::Service;
@@ -151,9 +154,7 @@ async fn entries(target: &Target, request: &LlmRequest) -> Vec<ModelEntry> {
     if !target.pattern.has_star() {
         return vec![ModelEntry::named(target.pattern.to_string())];
     }
-    let mut listing = request.clone();
-    listing.operation = Operation::ListModels;
-    let listed = match target.service.send(listing).await {
+    let listed = match target.service.send(listing(request)).await {
         Ok(LlmResponse {
             head,
             body: LlmOutput::Whole(payload),
@@ -178,6 +179,18 @@ async fn entries(target: &Target, request: &LlmRequest) -> Vec<ModelEntry> {
         })
     });
     named.collect()
+}
+
+/// The question for all models a backend has, asked of each on its own: clones of a call share its body,
+/// which can be sent but once, and a call about one model has another path.
+fn listing(request: &LlmRequest) -> LlmRequest {
+    let mut listing = request.clone();
+    let mut head = (*request.head).clone();
+    head.uri = Uri::from_static("/v1/models");
+    listing.head = Arc::new(head);
+    listing.operation = Operation::ListModels;
+    listing.body = LlmInput::Opaque(TakeOnce::new(Body::empty()));
+    listing
 }
 
 fn reply(request: &LlmRequest, body: Bytes) -> LlmResponse {
