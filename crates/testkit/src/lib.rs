@@ -24,6 +24,7 @@
 mod capture;
 mod client;
 mod dialect;
+mod plan;
 mod script;
 mod shape;
 mod upstream;
