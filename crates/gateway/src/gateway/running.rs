@@ -34,7 +34,7 @@ impl Running {
         let shutdown = Shutdown::new();
         let mut bound = Vec::new();
         for (id, listener) in gateway.listeners() {
-            if !builder::is_embedded(&id) {
+            if !builder::is_embedded(&id, &listener) {
                 bound.push((id, Listener::bind(ListenerConfig::from(&listener)).await?));
             }
         }
