@@ -62,10 +62,7 @@ impl LlmCodec {
 
     async fn decode(&self, request: http::Request<Body>) -> Result<LlmRequest, Error> {
         let (mut head, body) = request.into_parts();
-        let context = head
-            .extensions
-            .get_or_insert_default::<Context>()
-            .clone();
+        let context = head.extensions.get_or_insert_default::<Context>().clone();
         let claim = self.claim(&head).ok_or_else(|| {
             let what = format!(
                 "no dialect here has a call {} {}",

@@ -8,8 +8,8 @@ use futures_core::Stream;
 use tower_service::Service;
 
 use super::{
-    Batch, Dialect, EventStream, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation, Seen,
-    StreamEnd,
+    Batch, Dialect, EventStream, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation,
+    Seen, StreamEnd,
 };
 use crate::BoxFuture;
 use crate::body::Ended;

@@ -47,7 +47,10 @@ async fn a_connection_is_used_again_on_both_sides() {
     for client in [Client::new(), Client::http2()] {
         let mut connection = client.connect(&url).await.unwrap();
         for _ in 0..5 {
-            let reply = connection.send(Method::POST, &url, &[], CHAT).await.unwrap();
+            let reply = connection
+                .send(Method::POST, &url, &[], CHAT)
+                .await
+                .unwrap();
             assert_eq!(reply.status, 200);
             line.records.only().await;
             let again = || line.gateway.upstreams().idle == 1;
@@ -63,7 +66,10 @@ async fn an_error_leaves_the_connection_in_use() {
     let url = line.url(PATH);
     let mut connection = Client::new().connect(&url).await.unwrap();
     for body in ["{", CHAT, r#"{"model":1}"#, CHAT] {
-        let reply = connection.send(Method::POST, &url, &[], body).await.unwrap();
+        let reply = connection
+            .send(Method::POST, &url, &[], body)
+            .await
+            .unwrap();
         assert_eq!(reply.status.is_success(), body == CHAT);
     }
 }
@@ -91,7 +97,11 @@ async fn a_hundred_streams_at_once_are_all_whole() {
         assert_eq!(record.outcome, Outcome::Completed);
         output += record.usage().unwrap().output;
     }
-    assert_eq!(output, line.upstream.meter().output_tokens, "the ledger balances");
+    assert_eq!(
+        output,
+        line.upstream.meter().output_tokens,
+        "the ledger balances"
+    );
 }
 
 #[tokio::test]
@@ -102,7 +112,10 @@ async fn a_stop_lets_the_stream_under_way_end_and_accepts_nothing_new() {
         let line = Line::start().await;
         let url = line.url(PATH);
         let headers = [("x-pace", "per-event,delay-20")];
-        let mut stream = client.stream(Method::POST, &url, &headers, CHAT).await.unwrap();
+        let mut stream = client
+            .stream(Method::POST, &url, &headers, CHAT)
+            .await
+            .unwrap();
         stream.next_chunk().await.unwrap().unwrap();
         let shutdown = line.running.shutdown();
         let stopping = tokio::spawn(line.running.stop());
@@ -122,7 +135,9 @@ async fn a_stream_that_does_not_end_is_cut_when_the_grace_is_over() {
     let line = Line::start().await;
     let mut stream = line.chat(&[("x-fault", "stall-after-2")]).await;
     stream.next_chunk().await.unwrap().unwrap();
-    line.running.shutdown().begin(std::time::Duration::from_millis(30));
+    line.running
+        .shutdown()
+        .begin(std::time::Duration::from_millis(30));
     let drained = soon("the stop", line.running.wait()).await;
     assert_eq!((drained.finished, drained.cut), (0, 1));
     let (_, proper) = stream.drain().await;

@@ -41,7 +41,10 @@ fn assert_told(call: &str, reply: &Reply, code: &str) {
     assert_eq!(own, code, "{call}: {text}");
     if !call.starts_with("/v1/chat") {
         assert_eq!(told["type"], "error", "{call}");
-        assert!(text.contains("\n\nevent: error\n") || text.starts_with("event: error\n"), "{call}");
+        assert!(
+            text.contains("\n\nevent: error\n") || text.starts_with("event: error\n"),
+            "{call}"
+        );
     }
     for terminator in ["[DONE]", "message_stop", "response.completed"] {
         assert!(!text.contains(terminator), "{call}: {text}");
@@ -67,7 +70,12 @@ fn assert_estimated(call: &str, usage: Option<Tokens>) {
 #[tokio::test]
 async fn a_cut_stream_ends_with_an_error_event_and_is_billed_by_estimate() {
     let line = Line::start().await;
-    for fault in ["cut-after-3", "reset-after-3", "cut-after-1", "garbage-after-3"] {
+    for fault in [
+        "cut-after-3",
+        "reset-after-3",
+        "cut-after-1",
+        "garbage-after-3",
+    ] {
         each(&line, fault, |call, reply, record| {
             assert_told(call, reply, "upstream_broken");
             assert_failed(call, record, &codes::UPSTREAM_BROKEN);
@@ -80,17 +88,33 @@ async fn a_cut_stream_ends_with_an_error_event_and_is_billed_by_estimate() {
 #[tokio::test]
 async fn half_an_event_is_not_glued_to_the_error() {
     let line = Line::start().await;
-    for fault in ["cut-after-bytes-200", "reset-after-bytes-400", "cut-after-bytes-431"] {
+    for fault in [
+        "cut-after-bytes-200",
+        "reset-after-bytes-400",
+        "cut-after-bytes-431",
+    ] {
         each(&line, fault, |call, reply, record| {
             assert_told(call, reply, "upstream_broken");
             assert_failed(call, record, &codes::UPSTREAM_BROKEN);
-            for data in reply.text().lines().filter_map(|line| line.strip_prefix("data: ")) {
-                assert!(serde_json::from_str::<Value>(data).is_ok(), "{call}: {data}");
+            for data in reply
+                .text()
+                .lines()
+                .filter_map(|line| line.strip_prefix("data: "))
+            {
+                assert!(
+                    serde_json::from_str::<Value>(data).is_ok(),
+                    "{call}: {data}"
+                );
             }
         })
         .await;
     }
-    let reply = line.chat(&[("x-shape", CUT)]).await.collect().await.unwrap();
+    let reply = line
+        .chat(&[("x-shape", CUT)])
+        .await
+        .collect()
+        .await
+        .unwrap();
     assert_told("/v1/chat", &reply, "upstream_cut");
     assert_failed(CUT, &*line.records.only().await, &codes::UPSTREAM_CUT);
 }
@@ -135,7 +159,11 @@ async fn a_call_that_takes_too_long_ends_while_it_streams() {
     let line = Line::configured(upstream, &config, |builder| builder).await;
     each(&line, "stall-after-3", |call, reply, record| {
         assert_told(call, reply, "call_timeout");
-        assert_eq!(record.outcome, Outcome::Failed(&codes::CALL_TIMEOUT), "{call}");
+        assert_eq!(
+            record.outcome,
+            Outcome::Failed(&codes::CALL_TIMEOUT),
+            "{call}"
+        );
         assert_estimated(call, record.usage());
     })
     .await;
@@ -200,7 +228,10 @@ async fn a_reply_that_never_begins_is_an_error_in_the_callers_dialect() {
             assert!(reply.json()["error"]["message"].is_string(), "{call}");
             assert_eq!(record.outcome, Outcome::Failed(code), "{call}");
             assert_eq!(record.attempts[0].outcome, Outcome::Failed(code), "{call}");
-            assert!(record.error.as_deref().is_some_and(|e| !e.is_empty()), "{call}");
+            assert!(
+                record.error.as_deref().is_some_and(|e| !e.is_empty()),
+                "{call}"
+            );
         })
         .await;
     }
@@ -210,7 +241,10 @@ async fn a_reply_that_never_begins_is_an_error_in_the_callers_dialect() {
 async fn a_whole_reply_that_is_cut_is_an_error_not_half_a_reply() {
     let line = Line::start().await;
     for fault in ["cut-after-1", "reset-after-1", "cut-after-bytes-9"] {
-        let ask = CHAT.replace(r#""stream":true,"stream_options":{"include_usage":true},"#, "");
+        let ask = CHAT.replace(
+            r#""stream":true,"stream_options":{"include_usage":true},"#,
+            "",
+        );
         let url = line.url("/v1/chat/completions");
         let reply = send(http::Method::POST, url, &[("x-fault", fault)], ask).await;
         assert_eq!(reply.status, 502, "{fault}");
@@ -225,13 +259,21 @@ async fn a_whole_reply_that_is_cut_is_an_error_not_half_a_reply() {
 async fn nobody_at_the_upstream_is_an_error_in_the_callers_dialect() {
     let line = Line::start().await;
     let unused = portcullis_testkit::unused_addr().await.unwrap();
-    let config = config(&line.upstream, "").replace(&line.upstream.addr().to_string(), &unused.to_string());
+    let config =
+        config(&line.upstream, "").replace(&line.upstream.addr().to_string(), &unused.to_string());
     let line = Line::configured(line.upstream, &config, |builder| builder).await;
     for (path, body, version) in STREAMS {
         let reply = send(http::Method::POST, line.url(path), &[version], body).await;
         assert_eq!(reply.status, 502, "{path}");
-        assert_eq!(reply.header("portcullis-error"), Some("upstream_unreachable"));
-        assert!(!reply.text().contains(&unused.to_string()), "{path}: {}", reply.text());
+        assert_eq!(
+            reply.header("portcullis-error"),
+            Some("upstream_unreachable")
+        );
+        assert!(
+            !reply.text().contains(&unused.to_string()),
+            "{path}: {}",
+            reply.text()
+        );
         let record = line.records.only().await;
         assert_eq!(record.usage(), None, "{path}");
     }

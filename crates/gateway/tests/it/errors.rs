@@ -119,7 +119,11 @@ async fn an_unknown_model_is_named() {
 async fn a_dialect_the_models_provider_does_not_speak_is_refused() {
     let line = models().await;
     for (path, told) in CALLS {
-        let model = if path == "/v1/messages" { "gpt-test" } else { "claude-test" };
+        let model = if path == "/v1/messages" {
+            "gpt-test"
+        } else {
+            "claude-test"
+        };
         let ask = format!(r#"{{"model":"{model}","messages":[],"input":""}}"#);
         let reply = send(Method::POST, line.url(path), &[], ask).await;
         assert_told(&reply, told, &codes::DIALECT_UNSUPPORTED);
@@ -179,7 +183,11 @@ async fn a_body_too_large_is_refused_whether_its_length_is_told_or_not() {
     let large = format!(r#"{{"model":"gpt-test","input":"{}"}}"#, "x".repeat(200));
     for (path, told) in CALLS {
         let path = format!("/small{path}");
-        let chunks: Vec<_> = large.as_bytes().chunks(60).map(bytes::Bytes::copy_from_slice).collect();
+        let chunks: Vec<_> = large
+            .as_bytes()
+            .chunks(60)
+            .map(bytes::Bytes::copy_from_slice)
+            .collect();
         for body in [Outgoing::from(large.clone()), chunks.into()] {
             let reply = send(Method::POST, line.url(&path), &[], body).await;
             assert_told(&reply, told, &codes::BODY_TOO_LARGE);
@@ -228,8 +236,13 @@ async fn a_path_that_leaves_the_base_is_refused() {
         let reply = raw_exchange(address, head.as_bytes(), Duration::from_secs(10)).await;
         let bytes = reply.unwrap().bytes;
         let text = String::from_utf8_lossy(&bytes);
-        let refused = ["400", "404"].iter().any(|s| text.starts_with(&format!("HTTP/1.1 {s}")));
-        assert!(refused && text.contains("portcullis-error"), "{path}: {text}");
+        let refused = ["400", "404"]
+            .iter()
+            .any(|s| text.starts_with(&format!("HTTP/1.1 {s}")));
+        assert!(
+            refused && text.contains("portcullis-error"),
+            "{path}: {text}"
+        );
     }
     assert!(line.upstream.seen().is_empty());
 }
@@ -237,7 +250,13 @@ async fn a_path_that_leaves_the_base_is_refused() {
 #[tokio::test]
 async fn what_the_upstream_refuses_is_its_own_word() {
     let line = models().await;
-    for (status, retry) in [(400, None), (401, None), (429, Some("7")), (500, None), (529, None)] {
+    for (status, retry) in [
+        (400, None),
+        (401, None),
+        (429, Some("7")),
+        (500, None),
+        (529, None),
+    ] {
         let fault = match retry {
             Some(after) => format!("status-{status}-retry-{after}"),
             None => format!("status-{status}"),
@@ -247,7 +266,10 @@ async fn what_the_upstream_refuses_is_its_own_word() {
         let path = "/v1/chat/completions";
         let direct = send(Method::POST, line.direct(path), &headers, ask).await;
         let through = send(Method::POST, line.url(path), &headers, ask).await;
-        assert_eq!((through.status.as_u16(), &through.body), (status, &direct.body));
+        assert_eq!(
+            (through.status.as_u16(), &through.body),
+            (status, &direct.body)
+        );
         assert_eq!(through.header("retry-after"), retry);
         assert_eq!(through.header("portcullis-error"), None);
         let record = line.records.only().await;

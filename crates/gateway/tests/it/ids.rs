@@ -9,7 +9,12 @@ use crate::support::*;
 async fn a_fit_id_of_the_caller_is_kept_told_upstream_and_returned() {
     let line = Line::start().await;
     for id in ["mine", "0190-abc_~!", &"x".repeat(128)] {
-        let reply = line.chat(&[("x-request-id", id)]).await.collect().await.unwrap();
+        let reply = line
+            .chat(&[("x-request-id", id)])
+            .await
+            .collect()
+            .await
+            .unwrap();
         assert_eq!(reply.header("x-request-id"), Some(id));
         let seen = line.upstream.seen().pop().unwrap();
         assert_eq!(seen.header("x-request-id"), Some(id));
@@ -29,7 +34,10 @@ async fn an_unfit_id_is_replaced_and_none_is_made() {
         assert_eq!(id.len(), 36, "a UUID: {id}");
         let seen = line.upstream.seen().pop().unwrap();
         assert_eq!(seen.header("x-request-id"), Some(&*id));
-        let lines = seen.headers.iter().filter(|(name, _)| name == "x-request-id");
+        let lines = seen
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "x-request-id");
         assert_eq!(lines.count(), 1);
         assert_eq!(line.records.only().await.id.as_str(), id);
         assert!(!ids.contains(&id));
@@ -42,7 +50,10 @@ async fn errors_and_unknown_paths_have_an_id_too() {
     let line = Line::start().await;
     let headers = [("x-request-id", "mine")];
     let reply = send(Method::POST, line.url("/v1/messages"), &headers, "{").await;
-    assert_eq!((reply.status.as_u16(), reply.header("x-request-id")), (400, Some("mine")));
+    assert_eq!(
+        (reply.status.as_u16(), reply.header("x-request-id")),
+        (400, Some("mine"))
+    );
 }
 
 #[tokio::test]
@@ -54,7 +65,10 @@ async fn the_trace_is_passed_on_unchanged_and_recorded() {
     let seen = line.upstream.seen().pop().unwrap();
     assert_eq!(seen.header("traceparent"), Some(trace));
     assert_eq!(seen.header("tracestate"), Some("a=1,b=2"));
-    assert_eq!(line.records.only().await.traceparent.as_deref(), Some(trace));
+    assert_eq!(
+        line.records.only().await.traceparent.as_deref(),
+        Some(trace)
+    );
 }
 
 #[tokio::test]
@@ -67,11 +81,16 @@ async fn a_record_says_what_was_called_by_whom_and_where_it_went() {
     assert_eq!(record.project.as_deref(), Some("default"));
     assert_eq!(&*record.path, "/v1/chat/completions");
     assert_eq!(record.method, Method::POST);
-    assert_eq!((record.dialect, record.operation), (Some("openai-chat"), Some("chat")));
+    assert_eq!(
+        (record.dialect, record.operation),
+        (Some("openai-chat"), Some("chat"))
+    );
     assert_eq!(record.model.as_deref(), Some("gpt-test"));
     assert!(record.stream && record.client.is_some());
     assert_eq!(record.bytes_in, CHAT.len() as u64);
-    let [attempt] = &record.attempts[..] else { panic!("one attempt") };
+    let [attempt] = &record.attempts[..] else {
+        panic!("one attempt")
+    };
     assert_eq!(&*attempt.endpoint, "openai");
     assert!(attempt.first_byte <= attempt.first_token && attempt.first_token.is_some());
     assert!(attempt.duration <= record.duration);

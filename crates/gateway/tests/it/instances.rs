@@ -39,7 +39,10 @@ async fn a_dropped_gateway_leaves_the_other_alone_and_cuts_its_own() {
     drop(two.running);
     soon("the cut", theirs.drain()).await;
     assert!(two.upstream.wait_for_cancel(PATIENCE).await.is_some());
-    assert_eq!(one.upstream.seen()[0].ended, portcullis_testkit::Ended::Running);
+    assert_eq!(
+        one.upstream.seen()[0].ended,
+        portcullis_testkit::Ended::Running
+    );
     assert_eq!(one.chat(&[]).await.collect().await.unwrap().status, 200);
 }
 
@@ -50,7 +53,9 @@ async fn embedded(config: &str) -> Gateway {
 
 /// What a service without sockets replies to a chat call.
 async fn call(gateway: &Gateway) -> (u16, String) {
-    let request = Request::post("/v1/chat/completions").body(Body::from(CHAT)).unwrap();
+    let request = Request::post("/v1/chat/completions")
+        .body(Body::from(CHAT))
+        .unwrap();
     let reply = gateway.embedded().oneshot(request).await.unwrap();
     let status = reply.status().as_u16();
     let body = reply.into_body().collect(1 << 20).await.unwrap();
@@ -71,7 +76,10 @@ async fn a_gateway_without_listeners_is_called_without_sockets() {
 
 #[tokio::test]
 async fn the_embedded_service_is_there_whatever_the_project_is_called() {
-    let gateway = embedded("{schemaVersion: 1, project: team-a, routes: [{backend: {directResponse: {status: 204}}}]}").await;
+    let gateway = embedded(
+        "{schemaVersion: 1, project: team-a, routes: [{backend: {directResponse: {status: 204}}}]}",
+    )
+    .await;
     assert_eq!(call(&gateway).await.0, 204);
 }
 

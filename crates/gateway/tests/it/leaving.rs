@@ -24,7 +24,10 @@ async fn a_caller_who_hangs_up_in_mid_stream_cancels_the_upstream() {
                 .unwrap();
             reply.next_chunk().await.unwrap().unwrap();
             reply.hang_up();
-            assert!(line.upstream.wait_for_cancel(SOON).await.is_some(), "{path}");
+            assert!(
+                line.upstream.wait_for_cancel(SOON).await.is_some(),
+                "{path}"
+            );
             let record = line.records.only().await;
             assert_eq!(record.outcome, Outcome::ClientLeft, "{path}");
             assert_eq!(record.attempts.len(), 1, "{path}");
@@ -49,7 +52,10 @@ async fn a_caller_who_hangs_up_before_the_head_cancels_the_upstream() {
             });
             line.upstream.wait_for_seen(1, PATIENCE).await;
             call.abort();
-            assert!(line.upstream.wait_for_cancel(SOON).await.is_some(), "{path}");
+            assert!(
+                line.upstream.wait_for_cancel(SOON).await.is_some(),
+                "{path}"
+            );
             let record = line.records.only().await;
             assert_eq!(record.outcome, Outcome::ClientLeft, "{path}");
             assert_eq!(record.status, None, "{path}");
@@ -83,10 +89,19 @@ async fn a_caller_who_hangs_up_while_uploading_cancels_the_upstream() {
 #[tokio::test]
 async fn every_call_has_one_record_however_it_ends() {
     let line = Line::start().await;
-    let faults = ["ok", "cut-after-2", "stall-after-2", "status-429", "reset", "error-event-after-1"];
+    let faults = [
+        "ok",
+        "cut-after-2",
+        "stall-after-2",
+        "status-429",
+        "reset",
+        "error-event-after-1",
+    ];
     for (number, fault) in faults.into_iter().enumerate() {
         let id = format!("call-{number}");
-        let mut reply = line.chat(&[("x-fault", fault), ("x-request-id", &id)]).await;
+        let mut reply = line
+            .chat(&[("x-fault", fault), ("x-request-id", &id)])
+            .await;
         reply.next_chunk().await.unwrap();
         match fault {
             "stall-after-2" => reply.hang_up(),

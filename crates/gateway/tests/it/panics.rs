@@ -35,7 +35,10 @@ impl Policy<Http> for Panics {
         Ok(ArcLayer::new(layer_fn(|inner: ArcService<Http>| {
             ArcService::<Http>::from_fn(move |request| {
                 let wanted = request.headers().get("x-panic");
-                let wanted = wanted.and_then(|w| w.to_str().ok()).unwrap_or_default().to_owned();
+                let wanted = wanted
+                    .and_then(|w| w.to_str().ok())
+                    .unwrap_or_default()
+                    .to_owned();
                 assert_ne!(wanted, "call", "as told");
                 let inner = inner.clone();
                 async move {
@@ -71,7 +74,8 @@ impl http_body::Body for Panicking {
 
 async fn line() -> Line {
     let upstream = Upstream::start().await.unwrap();
-    let config = config(&upstream, "").replace("name: rest,", "name: rest, policies: [{panics: {}}],");
+    let config =
+        config(&upstream, "").replace("name: rest,", "name: rest, policies: [{panics: {}}],");
     Line::configured(upstream, &config, |builder| {
         let mut registry = portcullis::registry();
         registry.policy(Panics);
@@ -88,13 +92,23 @@ async fn a_panic_is_an_error_of_that_call_and_the_connection_goes_on() {
         let mut connection = client.connect(&url).await.unwrap();
         for wanted in ["call", "future", "call"] {
             let headers = [("x-panic", wanted)];
-            let reply = connection.send(http::Method::POST, &url, &headers, CHAT).await.unwrap();
+            let reply = connection
+                .send(http::Method::POST, &url, &headers, CHAT)
+                .await
+                .unwrap();
             assert_eq!(reply.status, 500, "{wanted}");
             assert_eq!(reply.header("portcullis-error"), Some("panicked"));
             assert_eq!(reply.json()["error"]["code"], "panicked");
             let record = line.records.only().await;
-            assert_eq!(record.outcome, Outcome::Failed(&codes::PANICKED), "{wanted}");
-            let reply = connection.send(http::Method::POST, &url, &[], CHAT).await.unwrap();
+            assert_eq!(
+                record.outcome,
+                Outcome::Failed(&codes::PANICKED),
+                "{wanted}"
+            );
+            let reply = connection
+                .send(http::Method::POST, &url, &[], CHAT)
+                .await
+                .unwrap();
             assert_eq!(reply.status, 200);
             assert_eq!(line.records.only().await.outcome, Outcome::Completed);
         }
@@ -108,14 +122,24 @@ async fn a_panic_in_mid_stream_is_its_last_event_and_leaves_the_upstream() {
         let url = line.url("/v1/chat/completions");
         let mut connection = client.connect(&url).await.unwrap();
         let headers = [("x-panic", "body"), ("x-pace", "per-event,delay-5")];
-        let reply = connection.send(http::Method::POST, &url, &headers, CHAT).await.unwrap();
+        let reply = connection
+            .send(http::Method::POST, &url, &headers, CHAT)
+            .await
+            .unwrap();
         assert_eq!(reply.status, 200);
-        assert!(reply.text().contains(r#""code":"panicked""#), "{}", reply.text());
+        assert!(
+            reply.text().contains(r#""code":"panicked""#),
+            "{}",
+            reply.text()
+        );
         assert!(!reply.text().contains("[DONE]"));
         assert!(line.upstream.wait_for_cancel(PATIENCE).await.is_some());
         let record = line.records.only().await;
         assert_eq!(record.outcome, Outcome::Failed(&codes::PANICKED));
-        let reply = connection.send(http::Method::POST, &url, &[], CHAT).await.unwrap();
+        let reply = connection
+            .send(http::Method::POST, &url, &[], CHAT)
+            .await
+            .unwrap();
         assert_eq!(reply.status, 200);
         line.records.only().await;
         line.upstream.forget();

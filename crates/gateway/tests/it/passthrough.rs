@@ -85,14 +85,20 @@ async fn credentials_are_the_gateways_and_ids_are_added() {
                 assert_eq!(seen.header("authorization"), None);
             }
             _ => {
-                assert_eq!(seen.header("authorization"), Some(&*format!("Bearer {KEY}")));
+                assert_eq!(
+                    seen.header("authorization"),
+                    Some(&*format!("Bearer {KEY}"))
+                );
                 assert_eq!(seen.header("x-api-key"), None);
             }
         }
         for gone in ["api-key", "cookie", "accept-encoding", "x-hop", "te"] {
             assert_eq!(seen.header(gone), None, "{gone}");
         }
-        assert_eq!(seen.header("host"), Some(&*line.upstream.addr().to_string()));
+        assert_eq!(
+            seen.header("host"),
+            Some(&*line.upstream.addr().to_string())
+        );
         assert_eq!(seen.header("x-request-id"), reply.header("x-request-id"));
     }
 }
@@ -124,26 +130,61 @@ async fn what_the_gateway_does_not_model_is_passed_through() {
     let kind = ("content-type", "multipart/form-data; boundary=b");
     let mut calls = vec![
         (Method::POST, "/v1/files", Some(kind), form()),
-        (Method::GET, "/v1/files/file-100000/content", None, Outgoing::empty()),
-        (Method::GET, "/v1/files/file-1/content?a=b%20c&a", None, Outgoing::empty()),
-        (Method::POST, "/v1/unknown/thing", Some(("content-type", "application/x-own")), binary.clone().into()),
+        (
+            Method::GET,
+            "/v1/files/file-100000/content",
+            None,
+            Outgoing::empty(),
+        ),
+        (
+            Method::GET,
+            "/v1/files/file-1/content?a=b%20c&a",
+            None,
+            Outgoing::empty(),
+        ),
+        (
+            Method::POST,
+            "/v1/unknown/thing",
+            Some(("content-type", "application/x-own")),
+            binary.clone().into(),
+        ),
         (Method::DELETE, "/v1/files/file-1", None, Outgoing::empty()),
-        (Method::HEAD, "/v1/files/file-1/content", None, Outgoing::empty()),
+        (
+            Method::HEAD,
+            "/v1/files/file-1/content",
+            None,
+            Outgoing::empty(),
+        ),
     ];
-    let again = [form(), Outgoing::empty(), Outgoing::empty(), binary.into(), Outgoing::empty(), Outgoing::empty()];
+    let again = [
+        form(),
+        Outgoing::empty(),
+        Outgoing::empty(),
+        binary.into(),
+        Outgoing::empty(),
+        Outgoing::empty(),
+    ];
     for ((method, path, kind, body), again) in calls.drain(..).zip(again) {
         let headers: Vec<_> = kind.into_iter().collect();
         let direct = send(method.clone(), line.direct(path), &headers, body).await;
         let through = send(method.clone(), line.url(path), &headers, again).await;
         assert_eq!(through.status, direct.status, "{path}");
         assert!(through.body == direct.body, "{path}");
-        assert_eq!(passed_on(&through.headers), passed_on(&direct.headers), "{path}");
+        assert_eq!(
+            passed_on(&through.headers),
+            passed_on(&direct.headers),
+            "{path}"
+        );
         let seen = line.upstream.seen();
         assert_eq!(Received::from(&seen[1]), Received::from(&seen[0]), "{path}");
         line.upstream.forget();
         let record = line.records.next().await;
         assert_eq!((record.operation, record.protocol), (Some("other"), "llm"));
-        assert_eq!(record.outcome, portcullis::core::context::Outcome::Completed, "{method} {path}");
+        assert_eq!(
+            record.outcome,
+            portcullis::core::context::Outcome::Completed,
+            "{method} {path}"
+        );
     }
 }
 
@@ -152,9 +193,7 @@ async fn an_upload_of_unknown_length_is_streamed_through() {
     let line = Line::start().await;
     let (mut upload, body) = Outgoing::upload();
     let url = line.url("/v1/unknown/thing");
-    let call = tokio::spawn(async move {
-        Client::new().send(Method::POST, &url, &[], body).await
-    });
+    let call = tokio::spawn(async move { Client::new().send(Method::POST, &url, &[], body).await });
     upload.write("first ").await.unwrap();
     let begun = line.upstream.wait_for_seen(1, PATIENCE).await;
     assert_eq!(begun.len(), 1, "the head goes on before the body has ended");

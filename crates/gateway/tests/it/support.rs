@@ -90,7 +90,11 @@ pub const RESPONSES: &str = r#"{"model":"gpt-test","stream":true,"input":"Name t
 pub const STREAMS: [(&str, &str, (&str, &str)); 3] = [
     ("/v1/chat/completions", CHAT, ("x-none", "")),
     ("/v1/responses", RESPONSES, ("x-none", "")),
-    ("/v1/messages", MESSAGES, ("anthropic-version", "2023-06-01")),
+    (
+        "/v1/messages",
+        MESSAGES,
+        ("anthropic-version", "2023-06-01"),
+    ),
 ];
 
 /// Calls with `anthropic-version` go to one backend, all others to the other.

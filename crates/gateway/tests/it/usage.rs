@@ -43,20 +43,33 @@ async fn the_question_is_one_splice_and_nothing_else() {
         let parsed: Value = serde_json::from_slice(&sent).unwrap();
         assert_eq!(parsed, wanted, "{}", shape.name);
         assert_one_splice(shape, &sent);
-        assert_eq!(reply.body, without_extra(shape.response_body), "{}", shape.name);
+        assert_eq!(
+            reply.body,
+            without_extra(shape.response_body),
+            "{}",
+            shape.name
+        );
     }
 }
 
 /// Common beginning and common end leave at most the value that was replaced.
 fn assert_one_splice(shape: &Shape, sent: &[u8]) {
     let original = shape.request_body;
-    let begin = original.iter().zip(sent).take_while(|(a, b)| a == b).count();
+    let begin = original
+        .iter()
+        .zip(sent)
+        .take_while(|(a, b)| a == b)
+        .count();
     let rest = original.len().min(sent.len()) - begin;
     let end = original.iter().rev().zip(sent.iter().rev());
     let end = end.take(rest).take_while(|(a, b)| a == b).count();
     let replaced = &original[begin..original.len() - end];
     let word = String::from_utf8_lossy(replaced);
-    assert!(["", "false", "fals", "null", "nul"].contains(&&*word), "{}: replaced {word}", shape.name);
+    assert!(
+        ["", "false", "fals", "null", "nul"].contains(&&*word),
+        "{}: replaced {word}",
+        shape.name
+    );
 }
 
 #[tokio::test]
@@ -68,10 +81,17 @@ async fn the_extra_event_is_hidden_at_every_chunking_and_counted() {
         let path = "/v1/chat/completions";
         let headers = [("x-pace", pace)];
         let reply = send(Method::POST, line.url(path), &headers, ask.clone()).await;
-        assert!(!reply.text().contains("\"usage\":{"), "{pace}: {}", reply.text());
+        assert!(
+            !reply.text().contains("\"usage\":{"),
+            "{pace}: {}",
+            reply.text()
+        );
         assert!(reply.text().ends_with("data: [DONE]\n\n"), "{pace}");
         let direct = send(Method::POST, line.direct(path), &headers, CHAT).await;
-        assert!(events(&direct.body).into_iter().any(is_extra), "the provider has it");
+        assert!(
+            events(&direct.body).into_iter().any(is_extra),
+            "the provider has it"
+        );
         let usage = line.records.next().await.usage().unwrap();
         assert_eq!((usage.output, usage.estimated), (3, false), "{pace}");
     }
@@ -86,7 +106,11 @@ async fn recorded_usage_is_what_the_provider_reported() {
         let Some(told) = shape.usage else { continue };
         let usage = usage.unwrap_or_else(|| panic!("{}: none", shape.name));
         if shape.end == ShapeEnd::Error {
-            assert!(usage.estimated, "{}: what came before it failed", shape.name);
+            assert!(
+                usage.estimated,
+                "{}: what came before it failed",
+                shape.name
+            );
             continue;
         }
         let reported = Tokens::new(usage.input, usage.output);
@@ -116,5 +140,8 @@ async fn a_stream_without_usage_is_estimated_and_says_so() {
     send(Method::POST, url, &[], ask.clone()).await;
     let usage = line.records.only().await.usage().unwrap();
     assert!(usage.estimated);
-    assert_eq!((usage.input, usage.output), (ask.len().div_ceil(4) as u64, 3));
+    assert_eq!(
+        (usage.input, usage.output),
+        (ask.len().div_ceil(4) as u64, 3)
+    );
 }
