@@ -1,7 +1,8 @@
 //! The whole line: the id of a call, and the trace it belongs to.
 
 use http::Method;
-use portcullis_testkit::Outgoing;
+use portcullis::core::context::Outcome;
+use portcullis_testkit::{Client, Outgoing, Upstream};
 
 use crate::support::*;
 
@@ -107,4 +108,25 @@ async fn bytes_are_counted_on_both_sides() {
     let url = line.url("/v1/unknown/thing");
     send(Method::POST, &url, &[], vec![7; 5000]).await;
     assert_eq!(line.records.only().await.bytes_in, 5000);
+}
+
+#[tokio::test]
+async fn a_reply_without_a_body_is_completed() {
+    let upstream = Upstream::start().await.unwrap();
+    let config = config(&upstream, "").replace(
+        "backend: openai}",
+        "backend: {directResponse: {status: 200, body: told}}}",
+    );
+    let line = Line::configured(upstream, &config, |builder| builder).await;
+    for (method, length) in [(Method::HEAD, 0), (Method::GET, 4)] {
+        for client in [Client::new(), Client::http2()] {
+            let url = line.url("/");
+            let reply = client.send(method.clone(), &url, &[], Outgoing::empty());
+            let reply = reply.await.unwrap();
+            assert_eq!(reply.header("content-length"), Some("4"), "{method}");
+            let record = line.records.only().await;
+            assert_eq!(record.outcome, Outcome::Completed, "{method}");
+            assert_eq!(record.bytes_out, length, "{method}");
+        }
+    }
 }
