@@ -1,0 +1,12 @@
+//! The whole line over real sockets: a client, the gateway, a fake provider.
+
+mod connections;
+mod ends;
+mod errors;
+mod ids;
+mod instances;
+mod leaving;
+mod panics;
+mod passthrough;
+mod support;
+mod usage;
