@@ -17,12 +17,13 @@ const CALLER_KEY: &[u8] = b"sk-caller";
 const LONG_REPLY: u64 = 5000;
 
 /// The headers that may differ: those of one connection, of the gateway, or of a framing.
-const NOT_COMPARED: [&str; 6] = [
+const NOT_COMPARED: [&str; 7] = [
     "accept-encoding",
     "connection",
     "content-length",
     "host",
     "transfer-encoding",
+    "x-portcullis-model",
     "x-request-id",
 ];
 
@@ -90,6 +91,8 @@ pub(crate) fn check_calls(behind: &Upstreams) {
                 .iter()
                 .any(|(_, value)| find(value, CALLER_KEY).is_some());
             assert!(!shown, "{case}: the caller's key went on");
+            let ours = seen.header("x-portcullis-model");
+            assert_eq!(ours, None, "{case}: a header for the gateway went on");
         }
         let billed = upstream.meter().output_tokens;
         assert!(billed < LONG_REPLY, "a reply nobody waited for was billed");
