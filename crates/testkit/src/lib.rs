@@ -36,7 +36,8 @@ pub use crate::{
         unused_addr,
     },
     dialect::{Dialect, Operation},
-    script::{Behaviour, Break, Chunking, Fault, Pacing, Script, UnknownFault},
+    plan::Break,
+    script::{Behaviour, Chunking, Fault, Pacing, Script, UnknownFault},
     shape::{Shape, ShapeEnd, ShapeUsage, shape, shapes},
     upstream::Upstream,
 };

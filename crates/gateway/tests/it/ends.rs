@@ -125,8 +125,10 @@ async fn a_stalled_stream_ends_by_the_timeout_of_the_client() {
         idle: Duration::from_millis(50),
         ..Timeouts::default()
     };
-    let mut client = ClientConfig::default();
-    client.timeouts = timeouts;
+    let client = ClientConfig {
+        timeouts,
+        ..ClientConfig::default()
+    };
     let line = Line::with("", |builder| builder.client(client)).await;
     stalls(&line).await;
 }

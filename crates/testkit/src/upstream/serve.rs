@@ -21,8 +21,8 @@ use tokio::net::TcpStream;
 use crate::{
     capture::{Call, Ended, Ledger, Seen},
     dialect::{self, Route},
-    plan::{Answer, Content, Plan, split_events},
-    script::{Behaviour, Break, Fault, UnknownFault, play},
+    plan::{Answer, Break, Content, Plan, split_events},
+    script::{Behaviour, Fault, UnknownFault, play},
     shape::Shape,
     upstream::{
         body::{PlanBody, wait},
