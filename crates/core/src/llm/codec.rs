@@ -60,7 +60,12 @@ impl LlmCodec {
         })
     }
 
-    async fn decode(&self, request: http::Request<Body>) -> Result<LlmRequest, Error> {
+    /// Reads the call an HTTP request makes, as [`serve`](Codec::serve) does first.
+    ///
+    /// # Errors
+    ///
+    /// When no dialect claims it, its body cannot be read, or its head makes no sense in its dialect.
+    pub async fn decode(&self, request: http::Request<Body>) -> Result<LlmRequest, Error> {
         let (mut head, body) = request.into_parts();
         let context = head.extensions.get_or_insert_default::<Context>().clone();
         let claim = self.claim(&head).ok_or_else(|| {
@@ -148,10 +153,6 @@ impl PickRender for LlmCodec {
 }
 
 impl Codec<Llm> for LlmCodec {
-    fn render(&self, head: &request::Parts) -> Arc<dyn Render> {
-        self.pick(head)
-    }
-
     async fn serve(
         &self,
         request: http::Request<Body>,
@@ -164,11 +165,16 @@ impl Codec<Llm> for LlmCodec {
 
 /// Writes a typed reply as HTTP. What nobody edited is the bytes received.
 fn encode(reply: LlmResponse) -> http::Response<Body> {
-    let LlmResponse { mut head, body, .. } = reply;
+    let LlmResponse {
+        mut head,
+        body,
+        ends,
+        ..
+    } = reply;
     let body = match body {
         LlmOutput::Whole(payload) => {
             head.headers.remove(CONTENT_LENGTH);
-            Body::from(payload.raw().clone())
+            ends.of(Body::from(payload.raw().clone()))
         }
         LlmOutput::Events(events) => {
             head.headers.remove(CONTENT_LENGTH);
