@@ -9,6 +9,7 @@ use super::{
     Dialect, Head, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation, TakeOnce,
 };
 use crate::body::Body;
+use crate::context::Context;
 use crate::error::{Error, codes};
 use crate::payload::Payload;
 use crate::protocol::{ArcService, Codec, Protocol};
@@ -61,10 +62,7 @@ impl LlmCodec {
 
     async fn decode(&self, request: http::Request<Body>) -> Result<LlmRequest, Error> {
         let (mut head, body) = request.into_parts();
-        let context = head
-            .extensions
-            .get_or_insert_default::<crate::context::Context>()
-            .clone();
+        let context = head.extensions.get_or_insert_default::<Context>().clone();
         let claim = self.claim(&head).ok_or_else(|| {
             let what = format!(
                 "no dialect here has a call {} {}",
@@ -84,7 +82,7 @@ impl LlmCodec {
                     model,
                     ..Head::default()
                 },
-                LlmInput::Opaque(TakeOnce::new(body)),
+                LlmInput::Opaque(TakeOnce::new(counted(body, &context))),
             )
         };
         let model: Arc<str> = facts.model.into();
@@ -121,6 +119,19 @@ impl LlmCodec {
         }
         body.collect(self.max_request).await
     }
+}
+
+/// A body whose bytes are recorded when it has ended; the record waits for that.
+fn counted(body: Body, context: &Context) -> Body {
+    if let Some(bytes) = body.bytes() {
+        context.record(|exchange| exchange.bytes_in = bytes.len() as u64);
+        return body;
+    }
+    let (context, hold) = (context.clone(), context.hold());
+    body.on_end(move |end| {
+        context.record(|exchange| exchange.bytes_in = end.bytes);
+        drop(hold);
+    })
 }
 
 impl PickRender for LlmCodec {
