@@ -8,7 +8,7 @@ mod python;
 mod twins;
 
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use portcullis::core::context::{Exchange, ExchangeSink, Outcome};
@@ -64,14 +64,18 @@ struct Records(Arc<Mutex<Vec<Exchange>>>);
 
 impl ExchangeSink for Records {
     fn record(&self, exchange: Box<Exchange>) {
-        self.0.lock().unwrap().push(*exchange);
+        self.lock().push(*exchange);
     }
 }
 
 impl Records {
+    fn lock(&self) -> MutexGuard<'_, Vec<Exchange>> {
+        self.0.lock().expect("nobody panics with it")
+    }
+
     /// Demands that what the callers who left have cost is recorded, if only by estimate.
     fn check(&self, left: usize) {
-        let records = self.0.lock().unwrap();
+        let records = self.lock();
         let gone = |record: &&Exchange| record.outcome == Outcome::ClientLeft;
         let gone: Vec<_> = records.iter().filter(gone).collect();
         assert_eq!(gone.len(), left);
