@@ -58,7 +58,7 @@ fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
             .get(HOST)
             .and_then(|host| host.to_str().ok()?.parse().ok()),
     };
-    if !host.as_ref().is_some_and(|host| is_local(host)) {
+    if !host.as_ref().is_some_and(is_local) {
         return Err(Error::new(&codes::HOST_REFUSED, codes::HOST_REFUSED.about));
     }
     let text = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
