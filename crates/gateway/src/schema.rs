@@ -34,3 +34,26 @@ fn whole(make: impl FnOnce(&mut SchemaGenerator) -> schemars::Schema) -> schemar
     }
     schema
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generated;
+
+    #[test]
+    fn the_committed_schema_is_that_of_the_registry() {
+        generated::check("gateway.schema.json", &text(&crate::registry()));
+    }
+
+    #[test]
+    fn every_reference_of_the_schema_has_its_definition() {
+        let schema = schema(&crate::registry());
+        let text = schema.to_string();
+        let references: Vec<_> = text.split("\"$ref\":\"#").skip(1).collect();
+        assert!(references.len() > 20);
+        for reference in references {
+            let pointer = reference.split('"').next().unwrap();
+            assert!(schema.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -25,9 +25,11 @@ Examples:
   portcullis --config gateway.yaml         as the file says
   portcullis --config gateways/            a directory: one project per team
   portcullis validate gateway.yaml         every error with file, line and column
+  portcullis explain POST http://127.0.0.1:8080/v1/chat/completions \\
+      --body '{\"model\": \"echo\", \"messages\": []}'
 
-Output: the access log is written to the standard output, all else to the standard error. RUST_LOG, as in
-RUST_LOG=portcullis=debug, says how much is told there.
+Output: the access log is written to the standard output, all else to the standard error.
+RUST_LOG, as in RUST_LOG=portcullis=debug, says how much is told there.
 
 Signals: SIGINT and SIGTERM stop accepting and let calls under way finish for 30 s; a second one cuts them.
 
@@ -63,6 +65,25 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE|DIR", conflicts_with = "config")]
         path: Option<PathBuf>,
     },
+    /// Tell what would become of a request: route, policies, backend, and why
+    Explain(Asked),
     /// Print the JSON schema of the configuration, for editors
     Schema,
+}
+
+/// A request to explain.
+#[derive(Args, Debug)]
+pub(crate) struct Asked {
+    /// The method, as in POST
+    #[arg(value_name = "METHOD")]
+    pub(crate) method: String,
+    /// The URL, as in http://127.0.0.1:8080/v1/chat/completions; its port picks the listener
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    /// A header, as in -H 'authorization: Bearer ...'; may be given several times
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// The body, or @FILE to read it from a file
+    #[arg(long, short, value_name = "TEXT|@FILE")]
+    pub(crate) body: Option<String>,
 }

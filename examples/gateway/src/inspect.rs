@@ -1,8 +1,11 @@
 //! Before the request line: what a configuration says, told without serving it.
 
+use bytes::Bytes;
+use http::Request;
 use portcullis::core::config::Loaded;
 use portcullis::source;
 
+use crate::arguments::Asked;
 use crate::configuration::Configuration;
 use crate::failure::Failure;
 
@@ -22,6 +25,25 @@ pub(crate) fn validate(configuration: &Configuration) -> Result<String, Failure>
     }
 }
 
+/// Tells what would become of a request. What is wrong with the configuration itself is told first.
+///
+/// # Errors
+///
+/// When the request cannot be made of what was given.
+pub(crate) fn explain(configuration: &Configuration, asked: &Asked) -> Result<String, Failure> {
+    let request = request(asked)?;
+    let loaded = configuration.read()?;
+    let registry = portcullis::registry();
+    let report = portcullis::validate(&registry, &loaded);
+    let findings = source::render_report(&report, &loaded);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|e| Failure::run(&e, ""))?;
+    let told = runtime.block_on(portcullis::explain::explain(&registry, &loaded, request));
+    Ok(format!("{findings}{told}"))
+}
+
 /// The schema of the configuration, ending in a line end.
 pub(crate) fn schema() -> String {
     portcullis::schema::text(&portcullis::registry())
@@ -37,4 +59,27 @@ fn counts(loaded: &Loaded) -> String {
         count(configs().map(|c| c.backends.len()).sum(), "backend"),
     ]
     .join(", ")
+}
+
+fn request(asked: &Asked) -> Result<Request<Option<Bytes>>, Failure> {
+    let mut request = Request::builder()
+        .method(asked.method.as_str())
+        .uri(&asked.url);
+    for header in &asked.headers {
+        let (name, value) = header.split_once(':').ok_or_else(|| {
+            Failure::given(format_args!("`{header}` is no header; write `name: value`"))
+        })?;
+        request = request.header(name.trim(), value.trim());
+    }
+    let body = match asked.body.as_deref() {
+        Some(text) => Some(match text.strip_prefix('@') {
+            Some(file) => std::fs::read(file)
+                .map_err(|e| Failure::given(format_args!("cannot read `{file}`: {e}")))?
+                .into(),
+            None => Bytes::copy_from_slice(text.as_bytes()),
+        }),
+        None => None,
+    };
+    let request = request.body(body);
+    request.map_err(|e| Failure::given(format_args!("that is no request: {e}")))
 }

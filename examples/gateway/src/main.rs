@@ -39,6 +39,10 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Validate { path }) => print(&inspect::validate(&configuration(
             path.or(arguments.config),
         )?)?),
+        Some(Command::Explain(asked)) => print(&inspect::explain(
+            &configuration(arguments.config)?,
+            &asked,
+        )?),
         Some(Command::Schema) => print(&inspect::schema()),
     }
 }

@@ -142,10 +142,12 @@ impl GatewayBuilder {
             }
         };
         self.source.report(&report);
-        let mut recording = RecorderConfig::default();
-        recording.metrics = self.metrics;
-        recording.sinks = self.sinks;
-        recording.access_log = open_log(&loaded, self.access_log).map_err(BuildError::Records)?;
+        let recording = RecorderConfig {
+            metrics: self.metrics,
+            sinks: self.sinks,
+            access_log: open_log(&loaded, self.access_log).map_err(BuildError::Records)?,
+            ..RecorderConfig::default()
+        };
         let recorder = Recorder::start(recording).map_err(BuildError::Records)?;
         Ok(Gateway(Arc::new(Parts {
             registry: self.registry,

@@ -75,9 +75,9 @@ impl Running {
     }
 
     fn serve(&mut self, id: ObjectId, listener: Listener) {
-        self.addresses.push((id.clone(), listener.local_addr()));
         let counters = self.gateway.recorder().metrics().connections(&id.name);
         let service = self.gateway.service(&id);
+        self.addresses.push((id, listener.local_addr()));
         self.tasks.spawn(
             listener
                 .with_counters(counters)

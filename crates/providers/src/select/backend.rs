@@ -10,7 +10,7 @@ use portcullis_core::protocol::ArcService;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Pattern;
+use super::rule::{Rule, RuleError, choose};
 use super::service::{Models, Target};
 
 /// The backend `models`: a call's `model` picks the backend.
@@ -34,6 +34,28 @@ pub struct ModelRoute {
     pub backend: String,
     /// The name to ask that backend for; a `*` in it stands for what the pattern's star matched.
     pub rewrite: Option<String>,
+}
+
+impl ModelsConfig {
+    /// The entry a call for `model` goes by, and the name that entry's backend is asked for. A call that
+    /// names no model (`""`) goes by the only entry there is, or by `*`. Entries that are no pattern match
+    /// nothing.
+    pub fn pick(&self, model: &str) -> Option<(&ModelRoute, String)> {
+        let mut rules: Vec<_> = self
+            .0
+            .iter()
+            .filter_map(|route| Some((route, route.rule().ok()?)))
+            .collect();
+        rules.sort_by_key(|(_, rule)| rule.pattern.rank());
+        let (index, asked) = choose(rules.iter().map(|(_, rule)| rule), model)?;
+        Some((rules[index].0, asked))
+    }
+}
+
+impl ModelRoute {
+    fn rule(&self) -> Result<Rule, RuleError> {
+        Rule::read(&self.pattern, self.rewrite.as_deref())
+    }
 }
 
 impl Backend<Llm> for ModelsBackend {
@@ -62,26 +84,14 @@ impl Backend<Llm> for ModelsBackend {
                 "no model goes anywhere: the list is empty",
             ));
         }
-        targets.sort_by_key(|target| target.pattern.rank());
+        targets.sort_by_key(|target| target.rule.pattern.rank());
         Ok(ArcService::new(Models::new(Arc::from(targets))))
     }
 }
 
 fn target(route: &ModelRoute, at: &Pointer, cx: &BuildContext<'_>) -> Result<Target, ConfigError> {
-    let pattern =
-        Pattern::parse(&route.pattern).map_err(|e| cx.error(&at.key("match"), e.to_string()))?;
-    let rewrite = route.rewrite.as_deref().map(Pattern::template).transpose();
-    let rewrite = rewrite.map_err(|e| cx.error(&at.key("rewrite"), e.to_string()))?;
-    if rewrite.as_ref().is_some_and(Pattern::has_star) && !pattern.has_star() {
-        return Err(cx.error(
-            &at.key("rewrite"),
-            "a `*` here needs one in `match` to stand for",
-        ));
-    }
+    let rule = route.rule();
+    let rule = rule.map_err(|e| cx.error(&at.key(e.key()), e.to_string()))?;
     let service = cx.backend(&route.backend, &at.key("backend"))?;
-    Ok(Target {
-        pattern,
-        rewrite,
-        service,
-    })
+    Ok(Target { rule, service })
 }

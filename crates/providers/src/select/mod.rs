@@ -2,6 +2,7 @@
 
 mod backend;
 mod pattern;
+mod rule;
 mod service;
 #[cfg(test)]
 mod tests;

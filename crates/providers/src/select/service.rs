@@ -8,44 +8,24 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderValue, header};
 use portcullis_core::BoxFuture;
+use portcullis_core::body::Body;
 use portcullis_core::error::{Error, codes};
-use portcullis_core::llm::{Llm, LlmOutput, LlmRequest, LlmResponse, Operation};
+use portcullis_core::llm::{
+    Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation, TakeOnce,
+};
 use portcullis_core::payload::Payload;
 use portcullis_core::protocol::ArcService;
 use tower_service::Service;
 
-use super::Pattern;
+use super::rule::{Rule, choose};
 use crate::dialect::{ModelEntry, list_models, render_model, render_models};
 use crate::llm::rename;
 
 /// One pattern with the service of its backend.
 #[derive(Debug)]
 pub(super) struct Target {
-    pub(super) pattern: Pattern,
-    pub(super) rewrite: Option<Pattern>,
+    pub(super) rule: Rule,
     pub(super) service: ArcService<Llm>,
-}
-
-impl Target {
-    /// What the backend is asked for when the caller asks for `name`.
-    fn asked(&self, name: &str) -> Option<String> {
-        let matched = self.pattern.matched(name)?;
-        Some(
-            self.rewrite
-                .as_ref()
-                .map_or_else(|| name.to_owned(), |rewrite| rewrite.fill(matched)),
-        )
-    }
-
-    /// What callers name the backend's `model`, if this pattern gives it a name.
-    fn called(&self, model: &str) -> Option<String> {
-        match &self.rewrite {
-            Some(rewrite) => rewrite
-                .matched(model)
-                .map(|matched| self.pattern.fill(matched)),
-            None => self.pattern.matched(model).map(|_| model.to_owned()),
-        }
-    }
 }
 
 /// Picks the backend by the model's name. Targets are in order of precedence.
@@ -61,30 +41,16 @@ impl Models {
 
     fn pick(&self, request: &LlmRequest) -> Result<(&Target, Arc<str>), Error> {
         let name = &*request.model;
-        let found = self
-            .targets
-            .iter()
-            .find_map(|target| Some((target, target.asked(name)?)));
-        match found {
-            Some((target, asked)) if asked == name => Ok((target, request.model.clone())),
-            Some((target, asked)) => Ok((target, asked.into())),
-            None => Err(not_found(name)),
-        }
-    }
-
-    /// A call that names no model goes to the one backend there is, or where `*` points.
-    fn pick_unnamed(&self) -> Result<&Target, Error> {
-        match (
-            &*self.targets,
-            self.targets
-                .iter()
-                .find(|target| target.pattern.matched("").is_some()),
-        ) {
-            ([only], _) | (_, Some(only)) => Ok(only),
-            _ => Err(Error::new(
+        match choose(self.targets.iter().map(|target| &target.rule), name) {
+            Some((index, asked)) if asked == name => {
+                Ok((&self.targets[index], request.model.clone()))
+            }
+            Some((index, asked)) => Ok((&self.targets[index], asked.into())),
+            None if name.is_empty() => Err(Error::new(
                 &codes::MODEL_NOT_FOUND,
                 "this call names no model, and several backends could serve it: name one of their models in `x-portcullis-model`",
             )),
+            None => Err(not_found(name)),
         }
     }
 
@@ -129,13 +95,7 @@ impl Service<LlmRequest> for Models {
             Operation::GetModel => return Box::pin(self.clone().answer_get(request)),
             _ => {}
         }
-        let picked = if request.model.is_empty() {
-            self.pick_unnamed()
-                .map(|target| (target, request.model.clone()))
-        } else {
-            self.pick(&request)
-        };
-        let sent = picked.and_then(|(target, model)| {
+        let sent = self.pick(&request).and_then(|(target, model)| {
             rename(&mut request, &model)?;
             Ok(&target.service)
         });
@@ -148,11 +108,13 @@ impl Service<LlmRequest> for Models {
 
 /// The models callers can reach by one target.
 async fn entries(target: &Target, request: &LlmRequest) -> Vec<ModelEntry> {
-    if !target.pattern.has_star() {
-        return vec![ModelEntry::named(target.pattern.to_string())];
+    if !target.rule.pattern.has_star() {
+        return vec![ModelEntry::named(target.rule.pattern.to_string())];
     }
     let mut listing = request.clone();
     listing.operation = Operation::ListModels;
+    // A body can be sent once, and this question goes to several backends.
+    listing.body = LlmInput::Opaque(TakeOnce::new(Body::empty()));
     let listed = match target.service.send(listing).await {
         Ok(LlmResponse {
             head,
@@ -164,7 +126,7 @@ async fn entries(target: &Target, request: &LlmRequest) -> Vec<ModelEntry> {
     let Some(listed) = listed else {
         let loss = format!(
             "the backend of `{}` did not list its models",
-            target.pattern
+            target.rule.pattern
         );
         request
             .context
@@ -173,7 +135,7 @@ async fn entries(target: &Target, request: &LlmRequest) -> Vec<ModelEntry> {
     };
     let named = listed.into_iter().filter_map(|entry| {
         Some(ModelEntry {
-            id: target.called(&entry.id)?,
+            id: target.rule.called(&entry.id)?,
             ..entry
         })
     });
