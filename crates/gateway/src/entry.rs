@@ -1,13 +1,16 @@
 //! The outermost stretch: every call gets its context, its id and its record here, and panics stop here.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::HeaderName;
+use http_body::{Frame, SizeHint};
 use portcullis_core::body::Body;
-use portcullis_core::context::{Context, ExchangeSink, Outcome, RequestId};
+use portcullis_core::context::{Context, ExchangeSink, Hold, Outcome, RequestId};
 use portcullis_core::error::{Error, codes};
 use portcullis_core::{BoxFuture, Request, Response};
 use tower_layer::Layer;
@@ -74,17 +77,17 @@ where
             .get(REQUEST_ID)
             .and_then(RequestId::accept);
         let context = Context::new(id.unwrap_or_else(RequestId::make), self.sink.clone());
-        let hold = context.hold();
         open(&context, &request);
         request
             .headers_mut()
             .insert(REQUEST_ID, context.id().to_header());
         request.extensions_mut().insert(context.clone());
+        let mut waiting = Waiting(Some((context.hold(), context)));
         let reply = self.inner.call(request);
         Box::pin(async move {
-            let mut left = Left(Some(context));
-            let mut reply = reply.await?;
-            let context = left.0.take().expect("taken here only");
+            let reply = reply.await;
+            let (hold, context) = waiting.0.take().expect("taken here only");
+            let mut reply = reply?;
             close_head(&context, &mut reply);
             Ok(reply.map(|body| {
                 body.on_end(move |end| {
@@ -101,12 +104,12 @@ where
     }
 }
 
-/// Notes that the caller left, if the call is dropped before its reply has begun.
-struct Left(Option<Context>);
+/// A call whose reply has not begun. Dropped, it notes that the caller left and lets the record go.
+struct Waiting(Option<(Hold, Context)>);
 
-impl Drop for Left {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some(context) = &self.0 {
+        if let Some((_hold, context)) = &self.0 {
             context.record(|exchange| exchange.outcome = Outcome::ClientLeft);
         }
     }
@@ -142,7 +145,8 @@ fn close_head(context: &Context, reply: &mut Response) {
     }
 }
 
-/// Turns a panic of the call into the error `panicked`. Stands inside the layer that renders errors.
+/// Turns a panic of the call, or of its reply's body, into the error `panicked`. Stands inside the layer
+/// that renders errors.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ContainLayer;
 
@@ -174,17 +178,50 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let reply = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        let reply = catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
         Box::pin(async move {
-            let panicked = |_| {
-                Err(Error::new(
-                    &codes::PANICKED,
-                    "the gateway failed on this call",
-                ))
+            let reply = match reply {
+                Ok(reply) => AssertUnwindSafe(reply).catch_unwind().await,
+                Err(panic) => Err(panic),
             };
-            reply.await.unwrap_or_else(panicked)
+            let reply = reply.unwrap_or_else(|_| Err(panicked()))?;
+            Ok(reply.map(|body| match body.bytes() {
+                Some(_) => body,
+                None => Body::new(ContainedBody(body)),
+            }))
         })
     }
+}
+
+/// A body whose panics are its error.
+struct ContainedBody(Body);
+
+impl http_body::Body for ContainedBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll_frame(cx)));
+        polled.unwrap_or_else(|_| {
+            self.0 = Body::empty();
+            Poll::Ready(Some(Err(panicked())))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+fn panicked() -> Error {
+    Error::new(&codes::PANICKED, "the gateway failed on this call")
 }
 
 impl std::fmt::Debug for EntryLayer {

@@ -22,6 +22,7 @@ pub fn error_codes() -> Vec<&'static Code> {
     let tables = [
         codes::ALL,
         portcullis_policies::codes::CODES,
+        portcullis_providers::codes::CODES,
         listener::CODES,
     ];
     tables.concat()

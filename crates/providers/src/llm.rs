@@ -1,27 +1,22 @@
 //! The `llm` backend: calls to one provider.
 
-use std::sync::Arc;
-use std::task::{Context, Poll};
+mod service;
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, Uri, header};
-use portcullis_core::BoxFuture;
+use std::sync::Arc;
+
 use portcullis_core::assemble::{Backend, BuildContext};
 use portcullis_core::config::{ByteSize, ConfigError, Pointer, PolicyEntry, Secret, nearest};
-use portcullis_core::error::{Error, codes};
-use portcullis_core::llm::{
-    Dialect, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Metered, Operation,
-};
-use portcullis_core::payload::Payload;
+use portcullis_core::llm::{Dialect, Llm, Metered};
 use portcullis_core::protocol::ArcService;
 use portcullis_core::upstream::Origin;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tower_service::Service;
 
-use crate::dialect::{list_models, render_models};
 use crate::provider::{Provider, UsageMode, endpoint_name};
 use crate::vendor::{Vendor, Vendors};
+
+use service::LlmService;
+pub(crate) use service::rename;
 
 /// The backend `llm`: one provider of a vendor.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,6 +55,10 @@ impl Backend<Llm> for LlmBackend {
         cx: &BuildContext<'_>,
     ) -> Result<ArcService<Llm>, ConfigError> {
         let vendor = find_vendor(&config.provider, cx)?;
+        let spoken = spoken(vendor, cx)?;
+        if config.model.as_deref() == Some("") {
+            return Err(cx.error(&Pointer::root().key("model"), "a model has a name"));
+        }
         let mut provider = Provider::new(origin(vendor, &config, cx)?).usage(config.usage);
         if let Some(max) = config.max_reply_bytes {
             provider = provider.max_reply(max.get());
@@ -69,14 +68,9 @@ impl Backend<Llm> for LlmBackend {
         }
         let endpoint = cx.endpoint(&config.policies, &Pointer::root(), Arc::new(provider))?;
         let metered = Metered::new(endpoint, endpoint_name(cx.owner(), vendor.name));
-        let dialects = cx.registry().dialects();
-        let spoken = vendor
-            .dialects
-            .iter()
-            .filter_map(|n| dialects.iter().find(|d| d.name() == *n));
         Ok(ArcService::new(LlmService {
             inner: ArcService::new(metered),
-            spoken: spoken.cloned().collect(),
+            spoken,
             vendor: vendor.name,
             model: config.model.map(Into::into),
         }))
@@ -101,6 +95,22 @@ fn find_vendor<'a>(name: &str, cx: &'a BuildContext<'_>) -> Result<&'a Vendor, C
         Some(near) => unknown.hint(format!("did you mean `{near}`?")),
         None => unknown.hint(format!("known are {}", known.join(", "))),
     })
+}
+
+/// The dialects a vendor speaks.
+fn spoken(vendor: &Vendor, cx: &BuildContext<'_>) -> Result<Arc<[Arc<dyn Dialect>]>, ConfigError> {
+    let registered = cx.registry().dialects();
+    let find = |name: &&str| {
+        let found = registered.iter().find(|dialect| dialect.name() == *name);
+        found.cloned().ok_or_else(|| {
+            let what = format!(
+                "provider `{}` speaks `{name}`, which is not registered",
+                vendor.name
+            );
+            cx.error(&Pointer::root().key("provider"), what)
+        })
+    };
+    vendor.dialects.iter().map(find).collect()
 }
 
 fn origin(
@@ -139,99 +149,5 @@ fn origin(
     Ok(origin.with_credential(credential))
 }
 
-/// Sends calls to the endpoint, if it speaks their dialect.
-#[derive(Clone, Debug)]
-struct LlmService {
-    inner: ArcService<Llm>,
-    spoken: Arc<[Arc<dyn Dialect>]>,
-    vendor: &'static str,
-    model: Option<Arc<str>>,
-}
-
-impl LlmService {
-    fn speaks(&self, dialect: &dyn Dialect) -> bool {
-        self.spoken.iter().any(|d| d.name() == dialect.name())
-    }
-
-    fn refuse(&self, request: &LlmRequest) -> Error {
-        let spoken: Vec<_> = self.spoken.iter().map(|d| d.name()).collect();
-        let what = format!(
-            "the call is written in {}, but `{}` is served by {}, which speaks {}",
-            request.dialect.name(),
-            if request.model.is_empty() {
-                "this path"
-            } else {
-                &request.model
-            },
-            self.vendor,
-            spoken.join(" and "),
-        );
-        Error::new(&codes::DIALECT_UNSUPPORTED, what).param("model")
-    }
-
-    /// Asks for the models in a dialect the endpoint speaks; the reply is put in the caller's shape.
-    async fn list(self, mut request: LlmRequest) -> Result<LlmResponse, Error> {
-        let asked = request.dialect.clone();
-        let Some(spoken) = self.spoken.first() else {
-            return Err(self.refuse(&request));
-        };
-        let mut head = (*request.head).clone();
-        head.uri = Uri::from_static("/v1/models");
-        head.method = Method::GET;
-        request.head = Arc::new(head);
-        request.dialect = spoken.clone();
-        let mut reply = self.inner.send(request).await?;
-        if let LlmOutput::Whole(payload) = &reply.body
-            && reply.head.status.is_success()
-            && let Some(models) = list_models(payload.raw())
-        {
-            let list: Bytes = render_models(asked.name(), &models);
-            let json = HeaderValue::from_static("application/json");
-            reply.head.headers.insert(header::CONTENT_TYPE, json);
-            reply.body = LlmOutput::Whole(Payload::from(list));
-        }
-        reply.dialect = asked;
-        Ok(reply)
-    }
-}
-
-impl Service<LlmRequest> for LlmService {
-    type Response = LlmResponse;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<LlmResponse, Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: LlmRequest) -> Self::Future {
-        if request.operation == Operation::ListModels && !self.speaks(&*request.dialect) {
-            return Box::pin(self.clone().list(request));
-        }
-        if !self.speaks(&*request.dialect) {
-            return Box::pin(std::future::ready(Err(self.refuse(&request))));
-        }
-        if let Some(model) = &self.model
-            && let Err(e) = rename(&mut request, model)
-        {
-            return Box::pin(std::future::ready(Err(e)));
-        }
-        self.inner.send(request)
-    }
-}
-
-/// Asks for another model than the caller named: in the body, as a splice, and in the call.
-///
-/// # Errors
-///
-/// When the body has no model to replace.
-pub(crate) fn rename(request: &mut LlmRequest, model: &Arc<str>) -> Result<(), Error> {
-    if request.model == *model {
-        return Ok(());
-    }
-    if let LlmInput::Json(payload) = &mut request.body {
-        request.dialect.set_model(payload, model)?;
-    }
-    request.model = model.clone();
-    Ok(())
-}
+#[cfg(test)]
+mod tests;

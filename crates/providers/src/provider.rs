@@ -68,7 +68,10 @@ impl Provider {
     }
 
     fn asks_usage(&self, request: &LlmRequest) -> bool {
-        self.usage == UsageMode::Ask && request.stream && !request.usage_asked
+        self.usage == UsageMode::Ask
+            && request.operation == Operation::Chat
+            && request.stream
+            && !request.usage_asked
     }
 
     fn body(&self, request: &LlmRequest) -> Result<Body, Error> {
@@ -131,9 +134,8 @@ impl Encode<Llm> for Provider {
                     events
                 })
             } else {
-                LlmOutput::Whole(Payload::from(
-                    body.collect(max_reply).await.map_err(reply_error)?,
-                ))
+                let raw = body.collect(max_reply).await.map_err(reply_error)?;
+                LlmOutput::Whole(Payload::from(raw))
             };
             Ok(LlmResponse::new(head, dialect, body))
         })
@@ -187,3 +189,6 @@ pub(crate) fn endpoint_name(owner: &portcullis_core::config::ObjectId, provider:
         format!("{}/{provider}", owner.name).into()
     }
 }
+
+#[cfg(test)]
+mod tests;

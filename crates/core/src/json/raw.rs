@@ -132,6 +132,18 @@ impl<'a> Raw<'a> {
         str::from_utf8(self.bytes).ok()?.parse().ok()
     }
 
+    /// A whole number however it is written, as `6`, `6.0` or `6e0`: of at most `u64` as an integer, below
+    /// 2^53 in any other way.
+    pub fn as_count(self) -> Option<u64> {
+        const EXACT: f64 = (1_u64 << 53) as f64;
+        let written = || {
+            let number = self.as_f64()?;
+            let whole = (0.0..EXACT).contains(&number) && number.fract() == 0.0;
+            whole.then_some(number as u64)
+        };
+        self.as_u64().or_else(written)
+    }
+
     /// A number, rounded to the nearest `f64`; `None` when it is too large for one.
     pub fn as_f64(self) -> Option<f64> {
         if self.kind() != Kind::Number {

@@ -329,6 +329,12 @@ fn integers_are_those_written_as_integers() {
     ] {
         assert_eq!(number(other).as_u64(), None, "{other}");
     }
+    for whole in ["6", "6.0", "6.0e0", "0.6E1", "60e-1"] {
+        assert_eq!(number(whole).as_count(), Some(6), "{whole}");
+    }
+    for other in ["6.5", "-6.0", "1e300", "true"] {
+        assert_eq!(number(other).as_count(), None, "{other}");
+    }
     assert_eq!(number("-1.5e1").as_f64(), Some(-15.0));
     assert_eq!(number("1e999").as_f64(), None);
     assert_eq!(number("null").as_f64(), None);

@@ -48,7 +48,11 @@ impl Event {
     pub(super) fn may_report_usage(&self) -> bool {
         matches!(
             self.kind,
-            EventKind::Usage | EventKind::Finish | EventKind::Done | EventKind::Other
+            EventKind::Usage
+                | EventKind::Finish
+                | EventKind::Done
+                | EventKind::Error
+                | EventKind::Other
         )
     }
 
@@ -96,6 +100,11 @@ impl Batch {
     /// The events in them, in order.
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// Whether the last event has no end: the stream ended, or broke, inside of it.
+    pub fn is_open(&self) -> bool {
+        self.events.last().is_some_and(|e| !e.frame.is_complete())
     }
 
     /// The data of one of the batch's events, its lines joined.

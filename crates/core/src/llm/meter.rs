@@ -8,7 +8,8 @@ use futures_core::Stream;
 use tower_service::Service;
 
 use super::{
-    Batch, Dialect, EventStream, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Seen, StreamEnd,
+    Batch, Dialect, EventStream, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation,
+    Seen, StreamEnd,
 };
 use crate::BoxFuture;
 use crate::body::Ended;
@@ -21,9 +22,10 @@ const BYTES_PER_TOKEN: u64 = 4;
 
 /// Records every call of `inner` as one attempt at `endpoint`: status, times, usage, outcome.
 ///
-/// A stream that ends before its reply is whole becomes an error, `upstream_cut`, after the last batch.
+/// A stream that ends before its reply is whole becomes an error, `upstream_cut`, after the last whole event.
 /// Usage the upstream never reported is estimated, and marked so: input by the size of the request,
-/// output by the number of pieces.
+/// output by the number of pieces, or the size of a whole reply. So is the input of a caller who left
+/// before the reply began.
 #[derive(Clone, Debug)]
 pub struct Metered {
     inner: ArcService<Llm>,
@@ -48,15 +50,22 @@ impl Service<LlmRequest> for Metered {
 
     fn call(&mut self, request: LlmRequest) -> Self::Future {
         let mut attempt = request.context.attempt(self.endpoint.clone());
-        attempt.record().model = Some(request.model.clone());
-        let sent = match &request.body {
-            LlmInput::Json(payload) if request.operation.reads_body() => payload.raw().len() as u64,
+        attempt.record().model = (!request.model.is_empty()).then(|| request.model.clone());
+        let operation = request.operation;
+        let sent = match (&request.body, operation) {
+            (LlmInput::Json(payload), Operation::Chat | Operation::Embeddings) => {
+                payload.raw().len() as u64
+            }
             _ => 0,
         };
+        // What stands if the caller leaves before there is a reply.
+        attempt.record().usage = estimate(sent, 0);
         let reply = self.inner.send(request);
         Box::pin(async move {
-            match reply.await {
-                Ok(reply) => Ok(settle(attempt, sent, reply)),
+            let reply = reply.await;
+            attempt.record().usage = None;
+            match reply {
+                Ok(reply) => Ok(settle(attempt, operation, sent, reply)),
                 Err(e) => {
                     attempt.record().error = Some(e.chain().into());
                     attempt.finish(Outcome::Failed(e.code()));
@@ -67,8 +76,22 @@ impl Service<LlmRequest> for Metered {
     }
 }
 
+/// What so many bytes of a request and of its reply's text probably used; none where nothing costs.
+fn estimate(sent: u64, received: u64) -> Option<Tokens> {
+    let [input, output] = [sent, received].map(|bytes| bytes.div_ceil(BYTES_PER_TOKEN));
+    (sent > 0).then_some(Tokens {
+        estimated: true,
+        ..Tokens::new(input, output)
+    })
+}
+
 /// Ends the attempt with the reply's body.
-fn settle(mut attempt: Attempt, sent: u64, mut reply: LlmResponse) -> LlmResponse {
+fn settle(
+    mut attempt: Attempt,
+    operation: Operation,
+    sent: u64,
+    mut reply: LlmResponse,
+) -> LlmResponse {
     attempt.answered(reply.head.status);
     attempt.record().upstream_id = ["x-request-id", "request-id"]
         .iter()
@@ -76,9 +99,14 @@ fn settle(mut attempt: Attempt, sent: u64, mut reply: LlmResponse) -> LlmRespons
     reply.body = match reply.body {
         LlmOutput::Whole(payload) => {
             let mut tokens = Tokens::default();
-            if reply.dialect.usage(payload.raw(), &mut tokens) {
-                attempt.record().usage = Some(tokens);
-            }
+            attempt.record().usage = if reply.dialect.usage(payload.raw(), &mut tokens) {
+                Some(tokens)
+            } else if reply.head.status.is_success() {
+                let text = operation == Operation::Chat;
+                estimate(sent, if text { payload.raw().len() as u64 } else { 0 })
+            } else {
+                None
+            };
             attempt.finish(Outcome::Completed);
             LlmOutput::Whole(payload)
         }
@@ -114,7 +142,9 @@ struct Meter {
 }
 
 impl Meter {
-    fn note(&mut self, batch: &Batch) {
+    /// Takes in a batch; returns whether it goes on. Half an event does not where the stream is cut: what
+    /// is told the caller about that would become a part of it.
+    fn note(&mut self, batch: &Batch) -> bool {
         self.seen.note(batch);
         if self.seen.content {
             self.attempt.content();
@@ -124,6 +154,7 @@ impl Meter {
                 self.reported |= self.dialect.usage(&batch.data(event), &mut self.tokens);
             }
         }
+        !(batch.is_open() && StreamEnd::judge(self.seen, Ended::Completed) == StreamEnd::Cut)
     }
 
     /// Files the attempt; returns how the stream ended.
@@ -172,15 +203,16 @@ impl Stream for MeteredStream {
     type Item = Result<Batch, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let ended = match ready!(Pin::new(&mut self.inner).poll_next(cx)) {
-            Some(Ok(batch)) => {
-                if let Some(meter) = &mut self.meter {
-                    meter.note(&batch);
+        let ended = loop {
+            match ready!(Pin::new(&mut self.inner).poll_next(cx)) {
+                Some(Ok(batch)) => {
+                    if self.meter.as_mut().is_none_or(|meter| meter.note(&batch)) {
+                        return Poll::Ready(Some(Ok(batch)));
+                    }
                 }
-                return Poll::Ready(Some(Ok(batch)));
+                Some(Err(e)) => break Err(e),
+                None => break Ok(()),
             }
-            Some(Err(e)) => Err(e),
-            None => Ok(()),
         };
         let how = ended
             .as_ref()

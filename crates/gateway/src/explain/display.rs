@@ -173,7 +173,7 @@ impl Display for Sent {
 
 /// A place, where there is one: a configuration made by code has none.
 fn place(place: &str) -> impl Display {
-    std::fmt::from_fn(move |f| match place {
+    fmt::from_fn(move |f| match place {
         "" => Ok(()),
         place => write!(f, ", at {place}"),
     })

@@ -73,3 +73,6 @@ pub(super) fn not_json(e: JsonError) -> Error {
 pub(super) fn wrong(field: &'static str, wanted: &str) -> Error {
     Error::new(&codes::INVALID_FIELD, format!("`{field}` must be {wanted}")).param(field)
 }
+
+#[cfg(test)]
+mod tests;

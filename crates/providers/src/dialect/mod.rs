@@ -3,6 +3,8 @@
 pub mod anthropic;
 pub mod openai;
 
+mod count;
+mod event;
 mod head;
 mod models;
 
@@ -10,6 +12,7 @@ use std::sync::Arc;
 
 use portcullis_core::llm::Dialect;
 
+pub(crate) use models::is_anthropic;
 pub use models::{ModelEntry, list_models, render_model, render_models};
 
 /// Every dialect of this crate, in the order in which they are asked whether a call is theirs: OpenAI's

@@ -1,7 +1,6 @@
 //! The `models` backend: its configuration.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use portcullis_core::assemble::{Backend, BuildContext};
 use portcullis_core::config::{ConfigError, Pointer};
@@ -10,7 +9,7 @@ use portcullis_core::protocol::ArcService;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::rule::{Rule, RuleError, choose};
+use super::Pattern;
 use super::service::{Models, Target};
 
 /// The backend `models`: a call's `model` picks the backend.
@@ -38,23 +37,36 @@ pub struct ModelRoute {
 
 impl ModelsConfig {
     /// The entry a call for `model` goes by, and the name that entry's backend is asked for. A call that
-    /// names no model (`""`) goes by the only entry there is, or by `*`. Entries that are no pattern match
-    /// nothing.
+    /// names no model (`""`) goes by the only entry there is, or by `*`, and still names none. Entries that
+    /// are no pattern match nothing.
+    ///
+    /// ```
+    /// use portcullis_providers::select::ModelsConfig;
+    ///
+    /// let config: ModelsConfig = serde_json::from_value(serde_json::json!([
+    ///     {"match": "*", "backend": "rest"},
+    ///     {"match": "claude-*", "backend": "anthropic", "rewrite": "claude-*-latest"},
+    /// ]))?;
+    /// let (entry, asked) = config.pick("claude-opus").expect("`claude-*` matches it");
+    /// assert_eq!((&*entry.backend, &*asked), ("anthropic", "claude-opus-latest"));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     pub fn pick(&self, model: &str) -> Option<(&ModelRoute, String)> {
-        let mut rules: Vec<_> = self
-            .0
-            .iter()
-            .filter_map(|route| Some((route, route.rule().ok()?)))
-            .collect();
-        rules.sort_by_key(|(_, rule)| rule.pattern.rank());
-        let (index, asked) = choose(rules.iter().map(|(_, rule)| rule), model)?;
-        Some((rules[index].0, asked))
-    }
-}
-
-impl ModelRoute {
-    fn rule(&self) -> Result<Rule, RuleError> {
-        Rule::read(&self.pattern, self.rewrite.as_deref())
+        if let ("", [only]) = (model, &*self.0) {
+            return Some((only, String::new()));
+        }
+        let patterns = self.0.iter().filter_map(|route| {
+            let pattern = Pattern::parse(&route.pattern).ok()?;
+            pattern.matched(model).is_some().then_some((route, pattern))
+        });
+        let (route, pattern) = patterns.min_by_key(|(_, pattern)| pattern.rank())?;
+        let rewrite = route.rewrite.as_deref().filter(|_| !model.is_empty());
+        let rewrite = rewrite.and_then(|to| Pattern::template(to).ok());
+        let asked = match rewrite {
+            Some(rewrite) => rewrite.fill(pattern.matched(model)?),
+            None => model.to_owned(),
+        };
+        Some((route, asked))
     }
 }
 
@@ -84,14 +96,28 @@ impl Backend<Llm> for ModelsBackend {
                 "no model goes anywhere: the list is empty",
             ));
         }
-        targets.sort_by_key(|target| target.rule.pattern.rank());
-        Ok(ArcService::new(Models::new(Arc::from(targets))))
+        targets.sort_by_key(|target| target.pattern.rank());
+        Ok(ArcService::new(Models {
+            targets: targets.into(),
+        }))
     }
 }
 
 fn target(route: &ModelRoute, at: &Pointer, cx: &BuildContext<'_>) -> Result<Target, ConfigError> {
-    let rule = route.rule();
-    let rule = rule.map_err(|e| cx.error(&at.key(e.key()), e.to_string()))?;
+    let pattern =
+        Pattern::parse(&route.pattern).map_err(|e| cx.error(&at.key("match"), e.to_string()))?;
+    let rewrite = route.rewrite.as_deref().map(Pattern::template).transpose();
+    let rewrite = rewrite.map_err(|e| cx.error(&at.key("rewrite"), e.to_string()))?;
+    if rewrite.as_ref().is_some_and(Pattern::has_star) && !pattern.has_star() {
+        return Err(cx.error(
+            &at.key("rewrite"),
+            "a `*` here needs one in `match` to stand for",
+        ));
+    }
     let service = cx.backend(&route.backend, &at.key("backend"))?;
-    Ok(Target { rule, service })
+    Ok(Target {
+        pattern,
+        rewrite,
+        service,
+    })
 }

@@ -1,8 +1,8 @@
 //! From a model's name to the backend that serves it.
 
 mod backend;
+mod list;
 mod pattern;
-mod rule;
 mod service;
 #[cfg(test)]
 mod tests;

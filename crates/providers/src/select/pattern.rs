@@ -19,6 +19,9 @@ pub enum PatternError {
     /// It has several stars, or one inside.
     #[error("a pattern has at most one `*`, at its beginning or its end")]
     Star,
+    /// What names are rewritten to has several stars.
+    #[error("the name to ask for has at most one `*`")]
+    Stars,
 }
 
 impl Pattern {
@@ -28,7 +31,10 @@ impl Pattern {
     ///
     /// When it is empty, has several stars, or one inside.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let pattern = Self::template(text)?;
+        let pattern = Self::template(text).map_err(|e| match e {
+            PatternError::Stars => PatternError::Star,
+            e => e,
+        })?;
         if pattern.star && !pattern.before.is_empty() && !pattern.after.is_empty() {
             return Err(PatternError::Star);
         }
@@ -46,7 +52,7 @@ impl Pattern {
         let (before, after) = (parts.next().unwrap_or_default(), parts.next());
         match (text, parts.next()) {
             ("", _) => Err(PatternError::Empty),
-            (_, Some(_)) => Err(PatternError::Star),
+            (_, Some(_)) => Err(PatternError::Stars),
             _ => Ok(Self {
                 before: before.into(),
                 after: after.unwrap_or_default().into(),

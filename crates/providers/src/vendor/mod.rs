@@ -14,8 +14,36 @@ pub use anthropic::ANTHROPIC;
 pub use compatible::OPENAI_COMPATIBLE;
 pub use openai::OPENAI;
 
-/// What the gateway knows of a vendor. A plain value: adding one is a constant and a line in
-/// [`Vendors::standard`], or in a user's crate a call of [`Vendors::add`].
+/// What the gateway knows of a vendor. A plain value: adding one to this crate is a constant and a place in
+/// [`STANDARD`], adding one in a user's crate a call of [`Vendors::add`] before the registry is used.
+///
+/// Fields may be added: take those you do not care about from a vendor that is like yours.
+///
+/// ```
+/// use http::HeaderName;
+/// use portcullis_core::assemble::Registry;
+/// use portcullis_core::upstream::Credential;
+/// use portcullis_providers::vendor::{OPENAI_COMPATIBLE, Vendor, Vendors};
+///
+/// /// A host that speaks OpenAI's chat dialect and takes its key in a header of its own.
+/// const NIMBUS: Vendor = Vendor {
+///     name: "nimbus",
+///     base_url: Some("https://api.nimbus.example/openai/v1"),
+///     key_variables: &["NIMBUS_API_KEY"],
+///     key_required: true,
+///     dialects: &["openai-chat"],
+///     credential: |key| Credential::new(HeaderName::from_static("x-nimbus-key"), key),
+///     ..OPENAI_COMPATIBLE
+/// };
+///
+/// let mut registry = Registry::new();
+/// portcullis_providers::register(&mut registry);
+/// registry.slot_mut::<Vendors>().add(NIMBUS);
+///
+/// // From now on a file can say `llm: {provider: nimbus, apiKey: "${NIMBUS_API_KEY}"}`.
+/// let vendors = registry.slot::<Vendors>().expect("it was just used");
+/// assert_eq!(vendors.get("nimbus").map(|vendor| vendor.key_variables), Some(&["NIMBUS_API_KEY"][..]));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Vendor {
     /// The name `provider:` takes in configuration, and its prefix in model names without a file.
@@ -38,6 +66,9 @@ pub struct Vendor {
     pub model_prefixes: &'static [&'static str],
 }
 
+/// The vendors of this crate.
+pub const STANDARD: [Vendor; 3] = [OPENAI, ANTHROPIC, OPENAI_COMPATIBLE];
+
 /// Vendors by name: the slot of a registry the `llm` backend reads.
 #[derive(Clone, Debug, Default)]
 pub struct Vendors(BTreeMap<&'static str, Vendor>);
@@ -46,7 +77,9 @@ impl Vendors {
     /// The vendors of this crate.
     pub fn standard() -> Self {
         let mut vendors = Self::default();
-        vendors.add(OPENAI).add(ANTHROPIC).add(OPENAI_COMPATIBLE);
+        for vendor in STANDARD {
+            vendors.add(vendor);
+        }
         vendors
     }
 
@@ -78,4 +111,51 @@ impl Vendors {
 
 pub(crate) fn no_headers() -> Vec<(HeaderName, HeaderValue)> {
     Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::assemble::Registry;
+    use portcullis_core::upstream::Origin;
+
+    use super::*;
+
+    #[test]
+    fn every_vendor_has_a_base_url_that_is_one_and_dialects_that_are_registered() {
+        let dialects = crate::dialect::all();
+        for vendor in Vendors::standard().iter() {
+            if let Some(url) = vendor.base_url {
+                let origin = Origin::parse(url).unwrap();
+                assert_eq!(origin.to_string(), url);
+                let version = vendor.version.unwrap_or_default();
+                assert_eq!(origin.ending_with(version).to_string(), url);
+            }
+            assert!(!vendor.dialects.is_empty());
+            for name in vendor.dialects {
+                assert!(dialects.iter().any(|d| d.name() == *name), "{name}");
+            }
+            assert!((vendor.credential)("key").is_ok());
+            assert!((vendor.credential)("a\nb").is_err());
+        }
+    }
+
+    #[test]
+    fn vendors_registered_before_those_of_the_crate_stay() {
+        let mut registry = Registry::new();
+        let own = Vendor {
+            name: "own",
+            ..OPENAI
+        };
+        registry.slot_mut::<Vendors>().add(own);
+        crate::register(&mut registry);
+        let vendors = registry.slot::<Vendors>().unwrap();
+        let names: Vec<_> = vendors.iter().map(|vendor| vendor.name).collect();
+        assert_eq!(names, ["anthropic", "openai", "openai-compatible", "own"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "vendor `openai` is registered twice")]
+    fn two_vendors_of_one_name_are_a_mistake_found_at_the_start() {
+        Vendors::standard().add(OPENAI);
+    }
 }

@@ -53,7 +53,11 @@ pub(super) fn display(out: &mut Vec<u8>, what: impl std::fmt::Display) {
 pub(super) fn quoted(out: &mut Vec<u8>, text: &str) {
     let (text, cut) = shorten(text);
     out.push(b'"');
-    if text.bytes().all(is_plain) {
+    // No early exit: without one the loop looks at many bytes at a time.
+    if text
+        .bytes()
+        .fold(true, |plain, byte| plain & is_plain(byte))
+    {
         out.extend_from_slice(text.as_bytes());
     } else {
         text.chars().for_each(|c| escaped(out, c));
@@ -70,7 +74,7 @@ fn shorten(text: &str) -> (&str, bool) {
 }
 
 fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
+    (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\')
 }
 
 fn escaped(out: &mut Vec<u8>, c: char) {

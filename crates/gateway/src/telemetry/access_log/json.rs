@@ -23,8 +23,10 @@ pub(super) fn line(out: &mut Vec<u8>, exchange: &Exchange) {
         quoted(out, loss);
     });
     object.outcome(exchange.outcome);
-    if let Outcome::Failed(code) = exchange.outcome {
-        object.text("error", code.about);
+    match (&exchange.error, exchange.outcome) {
+        (Some(error), _) => object.text("error", error),
+        (None, Outcome::Failed(code)) => object.text("error", code.about),
+        _ => {}
     }
     object.end();
     out.push(b'\n');

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use portcullis_core::context::{AttemptRecord, Exchange, Tokens};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
@@ -105,7 +106,7 @@ impl Tally {
 }
 
 /// What has been counted so far: at most [`MAX_LABEL_SETS`] keys, and one for all others.
-struct Bounded<K, H>(HashMap<K, H>);
+struct Bounded<K, H>(HashMap<K, H, RandomState>);
 
 impl<K: Key, H> Bounded<K, H> {
     fn get(&mut self, key: K, make: impl FnOnce(&K) -> H) -> &mut H {
@@ -121,7 +122,7 @@ impl<K: Key, H> Bounded<K, H> {
 
 impl<K, H> Default for Bounded<K, H> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(HashMap::default())
     }
 }
 

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use http::{Method, request};
 use portcullis_core::context::Tokens;
 use portcullis_core::error::Error;
-use portcullis_core::json::{Members, Raw};
+use portcullis_core::json::{Kind, Members, Raw};
 use portcullis_core::llm::{Dialect, EventKind, Head, Operation};
 use portcullis_core::payload::{Doc, Payload};
 use portcullis_core::respond::Render;
 
 use super::RenderAnthropic;
-use crate::dialect::head;
+use crate::dialect::count::note;
+use crate::dialect::{event, head};
 
 /// The header every call to Anthropic carries. It also tells whose `/v1/models` is meant.
 pub const VERSION_HEADER: &str = "anthropic-version";
 
-/// Anthropic messages. It claims `POST /messages` and `/messages/count_tokens` wherever they are, and of
-/// the paths it shares with OpenAI those whose call has an `anthropic-version`.
+/// Anthropic messages. It claims `POST /messages` and `/messages/count_tokens` wherever they are, what
+/// else is under `/messages/`, and of the paths it shares with OpenAI those whose call has an
+/// `anthropic-version`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Messages;
 
@@ -30,11 +32,12 @@ impl Dialect for Messages {
         let (post, get) = (head.method == Method::POST, head.method == Method::GET);
         let ours = head.headers.contains_key(VERSION_HEADER);
         match path {
+            _ if is_openais(path) => None,
             _ if post && path.ends_with("/messages") => Some(Operation::Chat),
             _ if post && path.ends_with("/messages/count_tokens") => Some(Operation::CountTokens),
             "/models" if get && ours => Some(Operation::ListModels),
             _ if get && ours && path.starts_with("/models/") => Some(Operation::GetModel),
-            _ => ours.then_some(Operation::Other),
+            _ => (ours || path.starts_with("/messages/")).then_some(Operation::Other),
         }
     }
 
@@ -51,13 +54,17 @@ impl Dialect for Messages {
     }
 
     fn classify(&self, name: &[u8], data: &[u8]) -> EventKind {
-        match name {
+        let Ok(found) = event::type_of(data) else {
+            return EventKind::Unparsable;
+        };
+        // Readers go by the name where there is one.
+        let kind = if name.is_empty() { found } else { name };
+        match kind {
             b"content_block_delta" => EventKind::Content,
             b"message_delta" => EventKind::Finish,
             b"message_stop" => EventKind::Done,
             b"error" => EventKind::Error,
             b"ping" => EventKind::KeepAlive,
-            _ if Raw::parse(data).is_err() => EventKind::Unparsable,
             _ => EventKind::Other,
         }
     }
@@ -81,18 +88,37 @@ impl Dialect for Messages {
     }
 }
 
-/// Takes in a `usage` object. Cached tokens stand beside `input_tokens`, not in it; counts in later events
-/// of a stream are totals that replace earlier ones, and may be left out when they have not changed.
+/// Whether only OpenAI's API has this path, whatever the headers say.
+fn is_openais(path: &str) -> bool {
+    path.starts_with("/threads/")
+        || path.ends_with("/chat/completions")
+        || path.ends_with("/embeddings")
+}
+
+/// Takes in a `usage` object, in one pass. Cached tokens stand beside `input_tokens`, not in it; counts in
+/// later events of a stream are totals that replace earlier ones, and may be left out when they have not
+/// changed.
 fn note_usage(usage: Raw<'_>, tokens: &mut Tokens) -> bool {
-    let count = |key: &str| usage.get(key).and_then(Raw::as_u64);
-    let plain = tokens.input - tokens.cache_read - tokens.cache_write;
-    tokens.cache_read = count("cache_read_input_tokens").unwrap_or(tokens.cache_read);
-    tokens.cache_write = count("cache_creation_input_tokens").unwrap_or(tokens.cache_write);
-    tokens.input = count("input_tokens").unwrap_or(plain) + tokens.cache_read + tokens.cache_write;
-    tokens.output = count("output_tokens").unwrap_or(tokens.output);
-    let reasoning = usage
-        .path(&["output_tokens_details", "thinking_tokens"])
-        .and_then(Raw::as_u64);
-    tokens.reasoning = reasoning.unwrap_or(tokens.reasoning);
+    if usage.kind() != Kind::Object {
+        return false;
+    }
+    let cached = |tokens: &Tokens| tokens.cache_read.saturating_add(tokens.cache_write);
+    let mut plain = tokens.input.saturating_sub(cached(tokens));
+    for member in usage.members().filter_map(Result::ok) {
+        if member.key == "input_tokens" {
+            note(member.value, &mut plain);
+        } else if member.key == "output_tokens" {
+            note(member.value, &mut tokens.output);
+        } else if member.key == "cache_read_input_tokens" {
+            note(member.value, &mut tokens.cache_read);
+        } else if member.key == "cache_creation_input_tokens" {
+            note(member.value, &mut tokens.cache_write);
+        } else if member.key == "output_tokens_details"
+            && let Some(thinking) = member.value.get("thinking_tokens")
+        {
+            note(thinking, &mut tokens.reasoning);
+        }
+    }
+    tokens.input = plain.saturating_add(cached(tokens));
     true
 }

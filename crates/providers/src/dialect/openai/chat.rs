@@ -12,6 +12,8 @@ use portcullis_core::payload::{Change, Doc, Payload, edit_object};
 use portcullis_core::respond::Render;
 
 use super::RenderOpenAi;
+use super::usage::{CHAT, note_usage};
+use crate::dialect::event::is_filled;
 use crate::dialect::head;
 
 /// OpenAI chat completions; with them embeddings, models, and whatever else is asked under the same base
@@ -74,11 +76,15 @@ impl Dialect for Chat {
         Ok(true)
     }
 
-    fn classify(&self, _: &[u8], data: &[u8]) -> EventKind {
+    fn classify(&self, name: &[u8], data: &[u8]) -> EventKind {
         if data.trim_ascii() == b"[DONE]" {
             return EventKind::Done;
         }
-        let mut chunk = Chunk::default();
+        let mut chunk = Chunk {
+            // OpenAI's own events have no names; hosts that name one mean it.
+            error: name == b"error",
+            ..Chunk::default()
+        };
         for member in Members::of_document(data) {
             let Ok(member) = member else {
                 return EventKind::Unparsable;
@@ -88,7 +94,7 @@ impl Dialect for Chat {
             } else if member.key == "usage" {
                 chunk.usage = member.value.kind() == Kind::Object;
             } else if member.key == "error" {
-                chunk.error = !member.value.is_null();
+                chunk.error |= !member.value.is_null();
             }
         }
         chunk.kind()
@@ -98,7 +104,7 @@ impl Dialect for Chat {
         let usage = Members::of_document(json)
             .filter_map(Result::ok)
             .find(|m| m.key == "usage");
-        usage.is_some_and(|member| chat_usage(member.value, tokens))
+        usage.is_some_and(|member| note_usage(&CHAT, member.value, tokens))
     }
 
     fn render(&self) -> Arc<dyn Render> {
@@ -122,57 +128,32 @@ impl Chunk {
             self.some_choice = true;
             for member in choice.members().filter_map(Result::ok) {
                 if member.key == "delta" {
-                    self.content |= member
-                        .value
-                        .members()
-                        .filter_map(Result::ok)
-                        .any(|m| m.key != "role" && is_filled(m.value));
+                    self.content |= has_content(member.value);
                 } else if member.key == "finish_reason" {
                     self.finish |= is_filled(member.value);
-                } else if member.key == "text" {
-                    self.content |= is_filled(member.value);
                 }
             }
         }
     }
 
     fn kind(&self) -> EventKind {
-        match self {
-            Self { error: true, .. } => EventKind::Error,
-            Self { finish: true, .. } => EventKind::Finish,
-            Self { content: true, .. } => EventKind::Content,
-            Self {
-                usage: true,
-                some_choice: false,
-                ..
-            } => EventKind::Usage,
-            _ => EventKind::Other,
+        if self.error {
+            EventKind::Error
+        } else if self.finish {
+            EventKind::Finish
+        } else if self.content {
+            EventKind::Content
+        } else if self.usage && !self.some_choice {
+            EventKind::Usage
+        } else {
+            EventKind::Other
         }
     }
 }
 
-/// Whether a value says anything: not null, not an empty text, list or object.
-fn is_filled(value: Raw<'_>) -> bool {
-    match value.kind() {
-        Kind::Null => false,
-        Kind::String => value.str_bytes().is_some_and(|text| !text.is_empty()),
-        Kind::Array => value.elements().next().is_some(),
-        Kind::Object => value.members().next().is_some(),
-        Kind::Number | Kind::Bool => true,
-    }
-}
-
-/// Reads a `usage` object of chat completions or embeddings: cached tokens are inside `prompt_tokens`,
-/// reasoning inside `completion_tokens`.
-fn chat_usage(usage: Raw<'_>, tokens: &mut Tokens) -> bool {
-    if usage.kind() != Kind::Object {
-        return false;
-    }
-    let count = |keys: &[&str]| usage.path(keys).and_then(Raw::as_u64).unwrap_or(0);
-    tokens.input = count(&["prompt_tokens"]);
-    tokens.output = count(&["completion_tokens"]);
-    tokens.cache_read = count(&["prompt_tokens_details", "cached_tokens"]);
-    tokens.cache_write = count(&["prompt_tokens_details", "cache_write_tokens"]);
-    tokens.reasoning = count(&["completion_tokens_details", "reasoning_tokens"]);
-    true
+/// Whether a delta has text, reasoning, a refusal or a piece of a tool call, under whatever name: hosts
+/// have more names for reasoning than can be listed.
+fn has_content(delta: Raw<'_>) -> bool {
+    let mut members = delta.members().filter_map(Result::ok);
+    members.any(|member| member.key != "role" && is_filled(member.value))
 }

@@ -7,7 +7,8 @@ mod chat;
 mod error;
 mod responses;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod usage;
 
 pub use chat::Chat;
 pub use error::RenderOpenAi;
