@@ -21,7 +21,7 @@ use crate::payload::{Doc, Payload};
 use crate::protocol::{Protocol, Reply};
 
 pub use batch::{Batch, Event, EventKind};
-pub use codec::{LlmCodec, MAX_REQUEST, MODEL_HEADER, api_path};
+pub use codec::{Claim, LlmCodec, MAX_REQUEST, MODEL_HEADER, api_path};
 pub use dialect::{Dialect, Head, Operation};
 pub use end::{Seen, StreamEnd};
 pub use meter::Metered;
