@@ -2,7 +2,6 @@
 
 mod builder;
 mod running;
-mod sinks;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -12,7 +11,6 @@ use std::task::{Context, Poll};
 use arc_swap::ArcSwap;
 use portcullis_core::assemble::Registry;
 use portcullis_core::config::{Config, Kind, Listener, ObjectId, Report};
-use portcullis_core::context::ExchangeSink;
 use portcullis_core::llm::LlmCodec;
 use portcullis_core::respond::{Respond, RespondLayer};
 use portcullis_core::{BoxFuture, Request, Response};
@@ -22,6 +20,7 @@ use tower_service::Service;
 use crate::entry::{Contain, ContainLayer, Entry, EntryLayer};
 use crate::router::Router;
 use crate::snapshot::Snapshot;
+use crate::telemetry::Recorder;
 use crate::upstream::Client;
 
 pub use builder::{BuildError, GatewayBuilder};
@@ -56,7 +55,7 @@ pub struct Gateway(Arc<Parts>);
 struct Parts {
     registry: Registry,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    sink: Option<Arc<dyn ExchangeSink>>,
+    recorder: Arc<Recorder>,
     client: Client,
     report: Report,
     admin: Option<std::net::SocketAddr>,
@@ -93,7 +92,7 @@ impl Gateway {
         // Panics become errors, errors become replies in the caller's dialect, and all of it is recorded.
         let contained = ContainLayer.layer(router);
         let rendered = RespondLayer::new(codec).layer(contained);
-        let recorded = EntryLayer::new(parts.sink.clone()).layer(rendered);
+        let recorded = EntryLayer::new(Some(parts.recorder.clone())).layer(rendered);
         GatewayService(recorded)
     }
 
@@ -107,6 +106,11 @@ impl Gateway {
             .find(|(id, listener)| builder::is_embedded(id, listener));
         let nowhere = || ObjectId::new(Config::DEFAULT_PROJECT, Kind::Listener, "");
         self.service(&embedded.map_or_else(nowhere, |(id, _)| id))
+    }
+
+    /// Where its calls are recorded: metrics, and a way to wait until all that ended have been handled.
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.0.recorder
     }
 
     /// Connections to upstreams, open and idle.

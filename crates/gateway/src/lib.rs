@@ -1,5 +1,6 @@
 //! An AI gateway as a library: LLM calls routed, guarded, limited and recorded.
 
+pub mod admin;
 pub mod backend;
 pub mod client;
 pub mod entry;
@@ -9,6 +10,7 @@ mod registry;
 pub mod router;
 pub mod snapshot;
 pub mod source;
+pub mod telemetry;
 pub mod upstream;
 pub mod zero;
 

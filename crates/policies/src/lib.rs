@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+pub mod admission;
 pub mod auth;
 pub mod codes;
 pub mod limit;

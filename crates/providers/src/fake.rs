@@ -1,5 +1,6 @@
 //! What surrounds a backend in tests: a builder, a client that notes what it is asked, a caller.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -74,11 +75,19 @@ impl Fake {
     }
 
     /// Builds the backend `main` of this kind.
-    pub(crate) fn backend(&self, kind: &str, body: Value) -> Result<ArcService<Llm>, ConfigError> {
+    pub(crate) fn backend(
+        &self,
+        kind: &str,
+        body: impl Borrow<Value>,
+    ) -> Result<ArcService<Llm>, ConfigError> {
         let owner = ObjectId::new("default", Kind::Backend, "main");
         let at = Pointer::root().key(kind);
         let cx = BuildContext::new(self, &owner, at, &[]);
-        let built = self.registry.get_backend(kind).unwrap().build(&body, &cx)?;
+        let built = self
+            .registry
+            .get_backend(kind)
+            .unwrap()
+            .build(body.borrow(), &cx)?;
         Ok(built.typed().unwrap())
     }
 

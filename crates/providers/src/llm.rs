@@ -1,24 +1,22 @@
 //! The `llm` backend: calls to one provider.
 
-use std::sync::Arc;
-use std::task::{Context, Poll};
+mod service;
 
-use http::Method;
-use portcullis_core::BoxFuture;
+use std::sync::Arc;
+
 use portcullis_core::assemble::{Backend, BuildContext};
 use portcullis_core::config::{ByteSize, ConfigError, Pointer, PolicyEntry, Secret, nearest};
-use portcullis_core::error::{Error, codes};
-use portcullis_core::llm::{Dialect, Llm, LlmInput, LlmRequest, LlmResponse, Metered, Operation};
+use portcullis_core::llm::{Dialect, Llm, Metered};
 use portcullis_core::protocol::ArcService;
 use portcullis_core::upstream::Origin;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tower_service::Service;
 
-use crate::dialect::{render_model, render_models};
-use crate::listing;
 use crate::provider::{Provider, UsageMode, endpoint_name};
 use crate::vendor::{Vendor, Vendors};
+
+use service::LlmService;
+pub(crate) use service::rename;
 
 /// The backend `llm`: one provider of a vendor.
 #[derive(Clone, Copy, Debug, Default)]
@@ -149,111 +147,6 @@ fn origin(
     let credential = (vendor.credential)(key.expose())
         .map_err(|_| cx.error(&at("apiKey"), "the key has characters no header takes"))?;
     Ok(origin.with_credential(credential))
-}
-
-/// Sends calls to the endpoint, if it speaks their dialect.
-#[derive(Clone, Debug)]
-struct LlmService {
-    inner: ArcService<Llm>,
-    spoken: Arc<[Arc<dyn Dialect>]>,
-    vendor: &'static str,
-    model: Option<Arc<str>>,
-}
-
-impl LlmService {
-    fn speaks(&self, dialect: &dyn Dialect) -> bool {
-        self.spoken.iter().any(|d| d.name() == dialect.name())
-    }
-
-    fn refuse(&self, request: &LlmRequest) -> Error {
-        let spoken: Vec<_> = self.spoken.iter().map(|d| d.name()).collect();
-        let what = format!(
-            "the call is written in {}, but `{}` is served by {}, which speaks {}",
-            request.dialect.name(),
-            if request.model.is_empty() {
-                "this path"
-            } else {
-                &request.model
-            },
-            self.vendor,
-            spoken.join(" and "),
-        );
-        Error::new(&codes::DIALECT_UNSUPPORTED, what).param("model")
-    }
-
-    /// Answers about models for a caller of another dialect: asks in one the endpoint speaks, and puts what
-    /// it says in the caller's shape.
-    async fn translate_models(self, request: LlmRequest) -> Result<LlmResponse, Error> {
-        let Some(spoken) = self.spoken.first() else {
-            return Err(self.refuse(&request));
-        };
-        let asked = listing::ask(&request, spoken.clone());
-        let models = listing::read(self.inner.send(asked).await?).await?;
-        let dialect = request.dialect.name();
-        let body = if request.operation == Operation::GetModel {
-            let found = models.iter().find(|model| *model.id == *request.model);
-            render_model(
-                dialect,
-                found.ok_or_else(|| listing::not_found(&request.model))?,
-            )
-        } else {
-            render_models(dialect, &models)
-        };
-        Ok(listing::reply(&request, body))
-    }
-}
-
-impl Service<LlmRequest> for LlmService {
-    type Response = LlmResponse;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<LlmResponse, Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: LlmRequest) -> Self::Future {
-        if !self.speaks(&*request.dialect) {
-            return match request.operation {
-                Operation::ListModels | Operation::GetModel => {
-                    Box::pin(self.clone().translate_models(request))
-                }
-                _ => Box::pin(std::future::ready(Err(self.refuse(&request)))),
-            };
-        }
-        if let Some(model) = &self.model
-            && let Err(e) = rename(&mut request, model)
-        {
-            return Box::pin(std::future::ready(Err(e)));
-        }
-        self.inner.send(request)
-    }
-}
-
-/// Asks for another model than the caller named: in the body, as a splice, and in the call. A body the
-/// gateway does not read keeps the name it has, and that is recorded.
-///
-/// # Errors
-///
-/// When the body has no model to replace.
-pub(crate) fn rename(request: &mut LlmRequest, model: &Arc<str>) -> Result<(), Error> {
-    if request.model == *model {
-        return Ok(());
-    }
-    match &mut request.body {
-        LlmInput::Json(payload) => {
-            request.dialect.set_model(payload, model)?;
-            request.model = model.clone();
-        }
-        LlmInput::Opaque(_) if request.head.method == Method::POST => {
-            let loss = format!("the body is not read, so it does not name the model `{model}`");
-            request
-                .context
-                .record(|exchange| exchange.losses.push(loss.into()));
-        }
-        LlmInput::Opaque(_) => {}
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use portcullis_core::BoxFuture;
 use portcullis_core::body::Body;
@@ -127,8 +127,6 @@ impl Encode<Llm> for Provider {
             let body = if !is_modelled(&asked, &head.headers) {
                 LlmOutput::Opaque(body)
             } else if is_events(&head.headers) {
-                // Events may be taken out or added on the way.
-                head.headers.remove(CONTENT_LENGTH);
                 let events = EventStream::read(body, dialect.clone());
                 LlmOutput::Events(if hides_usage {
                     hide_usage(events)

@@ -170,7 +170,10 @@ fn encode(reply: LlmResponse) -> http::Response<Body> {
             head.headers.remove(CONTENT_LENGTH);
             Body::from(payload.raw().clone())
         }
-        LlmOutput::Events(events) => events.into_body(),
+        LlmOutput::Events(events) => {
+            head.headers.remove(CONTENT_LENGTH);
+            events.into_body()
+        }
         LlmOutput::Opaque(body) => body,
     };
     http::Response::from_parts(head, body)
@@ -187,12 +190,14 @@ fn encode(reply: LlmResponse) -> http::Response<Body> {
 /// assert_eq!(api_path("/v1"), "");
 /// ```
 pub fn api_path(path: &str) -> &str {
-    for version in ["/v1", "/v1beta"] {
-        for (at, _) in path.match_indices(version) {
-            let rest = &path[at + version.len()..];
-            if rest.is_empty() || rest.starts_with('/') {
-                return rest;
-            }
+    let bytes = path.as_bytes();
+    for at in memchr::memchr_iter(b'/', bytes) {
+        let Some(version) = bytes[at + 1..].strip_prefix(b"v1") else {
+            continue;
+        };
+        let rest = version.strip_prefix(b"beta").unwrap_or(version);
+        if matches!(rest.first(), None | Some(b'/')) {
+            return &path[path.len() - rest.len()..];
         }
     }
     path

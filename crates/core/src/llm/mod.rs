@@ -13,6 +13,7 @@ mod stream;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::header::CONTENT_LENGTH;
 use http::{request, response};
 
 use crate::body::{Body, End};
@@ -138,6 +139,8 @@ impl Reply for LlmResponse {
     fn on_end(mut self, f: impl FnOnce(End) + Send + 'static) -> Self {
         self.body = match self.body {
             LlmOutput::Whole(payload) => {
+                // It may have been edited, and the server knows how long it is.
+                self.head.headers.remove(CONTENT_LENGTH);
                 LlmOutput::Opaque(Body::from(payload.raw().clone()).on_end(f))
             }
             LlmOutput::Events(events) => LlmOutput::Events(events.on_end(f)),

@@ -29,8 +29,11 @@ pub enum Step {
     Emit(Batch),
     /// Nothing goes on for now: the closure keeps what it was given.
     Hold,
-    /// The stream ends here, with this error; what feeds it is dropped.
+    /// The stream ends here, with this error; what feeds it is dropped at once.
     Stop(Error),
+    /// As `Stop`, and this goes on to the caller before the error: so that what came before the place that
+    /// ends the stream is delivered even if both were in one batch.
+    Last(Batch, Error),
 }
 
 impl EventStream {
@@ -69,6 +72,7 @@ impl EventStream {
     pub fn map_batches(self, f: impl FnMut(Option<Batch>) -> Step + Send + 'static) -> Self {
         Self::new(MapBatches {
             inner: Some(self),
+            stopped: None,
             f,
         })
     }
@@ -158,6 +162,8 @@ impl Stream for Read {
 
 struct MapBatches<F> {
     inner: Option<EventStream>,
+    /// What the stream ends with once its last batch has gone out.
+    stopped: Option<Error>,
     f: F,
 }
 
@@ -171,7 +177,7 @@ impl<F: FnMut(Option<Batch>) -> Step> Stream for MapBatches<F> {
         let this = &mut *self;
         loop {
             let Some(inner) = &mut this.inner else {
-                return Poll::Ready(None);
+                return Poll::Ready(this.stopped.take().map(Err));
             };
             let batch = match ready!(Pin::new(inner).poll_next(cx)) {
                 Some(Err(e)) => {
@@ -190,6 +196,11 @@ impl<F: FnMut(Option<Batch>) -> Step> Stream for MapBatches<F> {
                 Step::Stop(error) => {
                     this.inner = None;
                     return Poll::Ready(Some(Err(error)));
+                }
+                Step::Last(batch, error) => {
+                    this.inner = None;
+                    this.stopped = Some(error);
+                    return Poll::Ready(Some(Ok(batch)));
                 }
             }
         }

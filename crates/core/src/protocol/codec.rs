@@ -12,6 +12,7 @@ use tower_service::Service;
 use super::{ArcService, Http, Protocol};
 use crate::BoxFuture;
 use crate::body::Body;
+use crate::context::HasContext;
 use crate::error::Error;
 use crate::respond::Render;
 
@@ -88,7 +89,8 @@ impl<P: Protocol, C> Clone for DecodeService<P, C> {
 
 /// The inverse of a codec: writes typed requests as HTTP and reads the replies. A provider is one.
 pub trait Encode<P: Protocol>: Send + Sync + 'static {
-    /// Writes the request. It is taken by reference, because every attempt writes it anew.
+    /// Writes the request. It is taken by reference, because every attempt writes it anew. The call's
+    /// [`Context`](crate::context::Context) is put into what is written.
     ///
     /// # Errors
     ///
@@ -148,10 +150,12 @@ impl<P: Protocol, E: Encode<P>> Service<P::Request> for EncodeService<P, E> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: P::Request) -> Self::Future {
+    fn call(&mut self, mut request: P::Request) -> Self::Future {
         let (encode, inner) = (self.encode.clone(), self.inner.clone());
         Box::pin(async move {
-            let written = encode.request(&request)?;
+            let mut written = encode.request(&request)?;
+            let context = request.context().clone();
+            written.extensions_mut().insert(context);
             let reply = inner.send(written).await?;
             encode.response(request, reply).await
         })

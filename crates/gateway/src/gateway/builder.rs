@@ -7,14 +7,15 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use portcullis_core::assemble::Registry;
 use portcullis_core::config::{
-    Config, ConfigError, ConfigSource, Listener, Loaded, ObjectId, Report,
+    self, Config, ConfigError, ConfigSource, Listener, Loaded, ObjectId, Report,
 };
 use portcullis_core::context::ExchangeSink;
 
-use super::{Gateway, Parts, sinks};
+use super::{Gateway, Parts};
 use crate::client;
 use crate::snapshot::{Builder, RefuseBy, Snapshot};
 use crate::source::{self, ValueSource};
+use crate::telemetry::{AccessLog, Metrics, Recorder, RecorderConfig};
 use crate::upstream::{Client, ClientConfig};
 
 /// The listener a gateway has that is only ever used as a service.
@@ -30,6 +31,8 @@ pub struct GatewayBuilder {
     refuse_by: RefuseBy,
     sinks: Vec<Arc<dyn ExchangeSink>>,
     client: ClientConfig,
+    access_log: Option<config::AccessLog>,
+    metrics: Metrics,
 }
 
 /// Why a gateway could not be built.
@@ -47,6 +50,9 @@ pub enum BuildError {
         /// Every fault, with the line it stands in where the source kept it.
         text: String,
     },
+    /// The access log or its thread could not be opened.
+    #[error("records cannot be kept")]
+    Records(#[source] std::io::Error),
 }
 
 impl GatewayBuilder {
@@ -57,6 +63,8 @@ impl GatewayBuilder {
             refuse_by: RefuseBy::All,
             sinks: Vec::new(),
             client: ClientConfig::default(),
+            access_log: None,
+            metrics: Metrics::default(),
         }
     }
 
@@ -82,11 +90,24 @@ impl GatewayBuilder {
         self
     }
 
-    /// A further place for the record of every call. It may be called several times: each sink gets every
-    /// record.
+    /// A further place for the record of every call. It may be called several times.
     #[must_use]
     pub fn sink(mut self, sink: impl ExchangeSink) -> Self {
         self.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// The access log where the configuration says nothing of one. Default: none.
+    #[must_use]
+    pub fn access_log(mut self, log: config::AccessLog) -> Self {
+        self.access_log = Some(log);
+        self
+    }
+
+    /// Where calls are counted, for a program with a registry of its own. Default: a new one.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
         self
     }
 
@@ -124,10 +145,17 @@ impl GatewayBuilder {
             }
         };
         self.source.report(&report);
+        let recording = RecorderConfig {
+            metrics: self.metrics,
+            sinks: self.sinks,
+            access_log: open_log(&loaded, self.access_log).map_err(BuildError::Records)?,
+            ..RecorderConfig::default()
+        };
+        let recorder = Recorder::start(recording).map_err(BuildError::Records)?;
         Ok(Gateway(Arc::new(Parts {
             registry: self.registry,
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
-            sink: sinks::join(self.sinks),
+            recorder,
             client,
             report,
             admin: loaded
@@ -135,6 +163,21 @@ impl GatewayBuilder {
                 .iter()
                 .find_map(|p| Some(p.config.admin.as_ref()?.address)),
         })))
+    }
+}
+
+/// The access log some project asks for, or else the default one.
+fn open_log(
+    loaded: &Loaded,
+    default: Option<config::AccessLog>,
+) -> std::io::Result<Option<AccessLog>> {
+    let asked = loaded
+        .projects
+        .iter()
+        .find_map(|project| project.config.access_log.clone());
+    match asked.or(default) {
+        Some(log) => AccessLog::open(&log),
+        None => Ok(None),
     }
 }
 

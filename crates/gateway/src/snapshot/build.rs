@@ -72,6 +72,7 @@ impl<'a> Builder<'a> {
     ) -> Result<(Snapshot, Report), Refusal> {
         let mut report = Report::new();
         join::note_unread(loaded, &mut report);
+        join::check_admin(loaded, &mut report);
         let services = Services::new(
             self.registry,
             self.client.clone(),

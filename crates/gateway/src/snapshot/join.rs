@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use portcullis_core::config::{
-    Backend, ConfigError, Kind, Listener, Loaded, ObjectId, Report, Route as WantedRoute, nearest,
+    Backend, ConfigError, Kind, Listener, Loaded, ObjectId, Pointer, Report, Route as WantedRoute,
+    nearest,
 };
 
 use super::{Route, Snapshot};
@@ -20,6 +21,36 @@ pub(super) fn note_unread(loaded: &Loaded, report: &mut Report) {
     for unread in &loaded.unread {
         let id = ObjectId::new(unread.name.as_str(), Kind::Project, unread.name.as_str());
         report.refuse(id, unread.error.clone());
+    }
+}
+
+/// Checks what belongs to the whole realm: one admin listener, and that on this machine only, since its
+/// pages ask nobody who they are.
+pub(super) fn check_admin(loaded: &Loaded, report: &mut Report) {
+    let mut owner: Option<ObjectId> = None;
+    for project in &loaded.projects {
+        let Some(admin) = &project.config.admin else {
+            continue;
+        };
+        let id = project.config.id(Kind::Project, &project.config.project);
+        let at = Pointer::root().key("admin");
+        if let Some(owner) = &owner {
+            let what = format!("the admin listener belongs to project `{}`", owner.project);
+            report.refuse(
+                id,
+                ConfigError::new(at, what).hint("leave `admin` to one project"),
+            );
+            continue;
+        }
+        if !admin.address.ip().is_loopback() {
+            let what = "the admin pages are for this machine only";
+            let hint = "use a loopback address such as 127.0.0.1:9901";
+            report.refuse(
+                id.clone(),
+                ConfigError::new(at.key("address"), what).hint(hint),
+            );
+        }
+        owner = Some(id);
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use portcullis_core::Request;
 use portcullis_core::config::{Listener, ObjectId};
 use portcullis_core::protocol::{ArcService, Http};
@@ -23,7 +24,7 @@ pub use build::{Builder, Refusal, RefuseBy};
 pub struct Snapshot {
     listeners: BTreeMap<ObjectId, Listener>,
     routes: BTreeMap<ObjectId, Arc<Route>>,
-    tables: HashMap<ObjectId, Table<Arc<Served>>>,
+    tables: HashMap<ObjectId, Table<Arc<Served>>, RandomState>,
 }
 
 /// A route as one listener serves it.

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use foldhash::fast::RandomState;
 use http::{
     HeaderValue,
     uri::{Authority, Scheme},
@@ -29,7 +30,7 @@ pub(super) struct Keep {
 /// gone.
 #[derive(Debug)]
 pub(super) struct Pool {
-    origins: RwLock<HashMap<Key, Arc<Origin>>>,
+    origins: RwLock<HashMap<Key, Arc<Origin>, RandomState>>,
     keep: Keep,
     reaper: OnceLock<AbortHandle>,
 }

@@ -32,15 +32,15 @@ async fn same(line: &Line, shape: &'static Shape, further: &[(&str, &str)]) {
 }
 
 /// The recordings but for the one stream that breaks off, which the gateway does not pass for a whole one.
-pub fn whole() -> impl Iterator<Item = &'static Shape> {
+pub(crate) fn whole() -> impl Iterator<Item = &'static Shape> {
     shapes().iter().filter(|shape| shape.name != CUT)
 }
 
 /// The recording that ends in the middle of an event.
-pub const CUT: &str = "chat-stream-cut-json";
+pub(crate) const CUT: &str = "chat-stream-cut-json";
 
 /// Whether the gateway asks for usage on this call, as it does where nobody tells it not to.
-pub fn is_asked(shape: &Shape) -> bool {
+pub(crate) fn is_asked(shape: &Shape) -> bool {
     let body: Value = serde_json::from_slice(shape.request_body).unwrap_or_default();
     let told = body["stream_options"]["include_usage"] == true;
     shape.operation == Operation::Chat && body["stream"] == true && !told

@@ -11,34 +11,37 @@ use portcullis_testkit::{Client, Outgoing, Reply, Seen, Shape, Streaming, Upstre
 use tokio::sync::{Mutex, mpsc};
 
 /// How long anything that must happen may take. Nothing waits that long unless it fails.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The key the gateway has for the provider.
-pub const KEY: &str = "sk-of-the-gateway";
+pub(crate) const KEY: &str = "sk-of-the-gateway";
 
 /// A gateway in front of one fake provider.
-pub struct Line {
-    pub upstream: Upstream,
-    pub gateway: Gateway,
-    pub running: Running,
-    pub records: Records,
+pub(crate) struct Line {
+    pub(crate) upstream: Upstream,
+    pub(crate) gateway: Gateway,
+    pub(crate) running: Running,
+    pub(crate) records: Records,
 }
 
 impl Line {
     /// Anthropic's calls go to one backend, all others to another, as they are.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with("", |builder| builder).await
     }
 
     /// The same with further settings in the body of both backends, and of the builder.
-    pub async fn with(llm: &str, change: impl FnOnce(GatewayBuilder) -> GatewayBuilder) -> Self {
+    pub(crate) async fn with(
+        llm: &str,
+        change: impl FnOnce(GatewayBuilder) -> GatewayBuilder,
+    ) -> Self {
         let upstream = Upstream::start().await.unwrap();
         let config = config(&upstream, llm);
         Self::configured(upstream, &config, change).await
     }
 
     /// A gateway of any configuration.
-    pub async fn configured(
+    pub(crate) async fn configured(
         upstream: Upstream,
         config: &str,
         change: impl FnOnce(GatewayBuilder) -> GatewayBuilder,
@@ -61,17 +64,17 @@ impl Line {
     }
 
     /// A URL of the gateway's first listener.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.running.addresses()[0].1)
     }
 
     /// A URL of the provider.
-    pub fn direct(&self, path: &str) -> String {
+    pub(crate) fn direct(&self, path: &str) -> String {
         format!("{}{path}", self.upstream.url())
     }
 
     /// Asks for a stream of chat completions; `headers` say how the provider behaves.
-    pub async fn chat(&self, headers: &[(&str, &str)]) -> Streaming {
+    pub(crate) async fn chat(&self, headers: &[(&str, &str)]) -> Streaming {
         let url = self.url("/v1/chat/completions");
         let client = Client::new();
         client
@@ -82,12 +85,13 @@ impl Line {
 }
 
 /// A streamed call of each dialect that streams.
-pub const CHAT: &str = r#"{"model":"gpt-test","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"Name three rivers."}]}"#;
-pub const MESSAGES: &str = r#"{"model":"claude-test","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Name three rivers."}]}"#;
-pub const RESPONSES: &str = r#"{"model":"gpt-test","stream":true,"input":"Name three rivers."}"#;
+pub(crate) const CHAT: &str = r#"{"model":"gpt-test","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"Name three rivers."}]}"#;
+pub(crate) const MESSAGES: &str = r#"{"model":"claude-test","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Name three rivers."}]}"#;
+pub(crate) const RESPONSES: &str =
+    r#"{"model":"gpt-test","stream":true,"input":"Name three rivers."}"#;
 
 /// The streamed calls by path, with the header that tells whose they are.
-pub const STREAMS: [(&str, &str, (&str, &str)); 3] = [
+pub(crate) const STREAMS: [(&str, &str, (&str, &str)); 3] = [
     ("/v1/chat/completions", CHAT, ("x-none", "")),
     ("/v1/responses", RESPONSES, ("x-none", "")),
     (
@@ -98,7 +102,7 @@ pub const STREAMS: [(&str, &str, (&str, &str)); 3] = [
 ];
 
 /// Calls with `anthropic-version` go to one backend, all others to the other.
-pub fn config(upstream: &Upstream, llm: &str) -> String {
+pub(crate) fn config(upstream: &Upstream, llm: &str) -> String {
     let url = upstream.url();
     format!(
         r#"
@@ -116,7 +120,7 @@ backends:
 }
 
 /// Sends one request and reads the whole reply.
-pub async fn send(
+pub(crate) async fn send(
     method: Method,
     url: impl AsRef<str>,
     headers: &[(&str, &str)],
@@ -128,7 +132,7 @@ pub async fn send(
 }
 
 /// Sends the request of a recorded exchange, answered by the provider with its recorded reply.
-pub async fn replay(url: &str, shape: &Shape, further: &[(&str, &str)]) -> Reply {
+pub(crate) async fn replay(url: &str, shape: &Shape, further: &[(&str, &str)]) -> Reply {
     let mut headers = shape.request_headers.clone();
     headers.push(("x-shape", shape.name));
     let headers: Vec<_> = headers.iter().chain(further).copied().collect();
@@ -143,11 +147,11 @@ pub async fn replay(url: &str, shape: &Shape, further: &[(&str, &str)]) -> Reply
 /// A request as the provider saw it, without what belongs to one connection, to one body, or to whoever
 /// calls.
 #[derive(Debug, PartialEq)]
-pub struct Received {
-    pub method: Method,
-    pub target: String,
-    pub headers: Vec<(String, Bytes)>,
-    pub body: Bytes,
+pub(crate) struct Received {
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, Bytes)>,
+    pub(crate) body: Bytes,
 }
 
 impl From<&Seen> for Received {
@@ -178,7 +182,7 @@ impl From<&Seen> for Received {
 }
 
 /// The headers of a reply without those of the connection, the date, and the ids.
-pub fn passed_on(headers: &HeaderMap) -> Vec<(String, Bytes)> {
+pub(crate) fn passed_on(headers: &HeaderMap) -> Vec<(String, Bytes)> {
     const APART: [&str; 6] = [
         "x-request-id",
         "x-upstream-request-id",
@@ -198,7 +202,7 @@ pub fn passed_on(headers: &HeaderMap) -> Vec<(String, Bytes)> {
 }
 
 /// A stream cut behind each blank line, every byte kept.
-pub fn events(mut body: &[u8]) -> Vec<&[u8]> {
+pub(crate) fn events(mut body: &[u8]) -> Vec<&[u8]> {
     let mut events = Vec::new();
     while !body.is_empty() {
         let ends = [&b"\n\n"[..], b"\r\n\r\n"].map(|blank| {
@@ -214,10 +218,10 @@ pub fn events(mut body: &[u8]) -> Vec<&[u8]> {
 }
 
 /// What the gateway recorded.
-pub struct Records(Mutex<mpsc::UnboundedReceiver<Box<Exchange>>>);
+pub(crate) struct Records(Mutex<mpsc::UnboundedReceiver<Box<Exchange>>>);
 
 /// A sink and what goes into it.
-pub fn records() -> (impl ExchangeSink, Records) {
+pub(crate) fn records() -> (impl ExchangeSink, Records) {
     struct Sink(mpsc::UnboundedSender<Box<Exchange>>);
     impl ExchangeSink for Sink {
         fn record(&self, exchange: Box<Exchange>) {
@@ -231,7 +235,7 @@ pub fn records() -> (impl ExchangeSink, Records) {
 
 impl Records {
     /// The next record.
-    pub async fn next(&self) -> Box<Exchange> {
+    pub(crate) async fn next(&self) -> Box<Exchange> {
         let mut receive = self.0.lock().await;
         let next = tokio::time::timeout(PATIENCE, receive.recv()).await;
         next.expect("a call has ended, so its record comes")
@@ -239,21 +243,21 @@ impl Records {
     }
 
     /// The record of the only call there was.
-    pub async fn only(&self) -> Box<Exchange> {
+    pub(crate) async fn only(&self) -> Box<Exchange> {
         let record = self.next().await;
         self.none().await;
         record
     }
 
     /// There is no further record at hand.
-    pub async fn none(&self) {
+    pub(crate) async fn none(&self) {
         let further = self.0.lock().await.try_recv().ok();
         assert!(further.is_none(), "one record too many: {further:?}");
     }
 }
 
 /// Waits for what must become true.
-pub async fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let mut often = tokio::time::interval(Duration::from_millis(2));
     let wait = async {
         while !is() {
@@ -265,7 +269,7 @@ pub async fn eventually(what: &str, mut is: impl FnMut() -> bool) {
 }
 
 /// Runs something that must end.
-pub async fn soon<F: Future>(what: &str, f: F) -> F::Output {
+pub(crate) async fn soon<F: Future>(what: &str, f: F) -> F::Output {
     let ended = tokio::time::timeout(PATIENCE, f).await;
     ended.unwrap_or_else(|_| panic!("never ended: {what}"))
 }

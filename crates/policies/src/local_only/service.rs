@@ -1,10 +1,8 @@
 //! The check of where a call comes from.
 
-use std::future::{Ready, ready};
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
-use futures_util::future::Either;
 use http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
@@ -14,6 +12,7 @@ use portcullis_core::error::{Error, codes};
 use tower_service::Service;
 
 use super::LocalOnlyPolicy;
+use crate::admission::Admission;
 use crate::note;
 
 /// A service for callers on this machine. Made by [`LocalOnlyLayer`](super::LocalOnlyLayer).
@@ -30,22 +29,23 @@ impl<S> LocalOnly<S> {
 
 impl<S, B, R> Service<Request<B>> for LocalOnly<S>
 where
-    S: Service<Request<B>, Response = Response<R>, Error = Error>,
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<Error>,
 {
     type Response = Response<R>;
     type Error = Error;
-    type Future = Either<S::Future, Ready<Result<Response<R>, Error>>>;
+    type Future = Admission<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx)
+        self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match check(request.method(), request.uri(), request.headers()) {
-            Ok(()) => Either::Left(self.inner.call(request)),
+            Ok(()) => Admission::admitted(self.inner.call(request)),
             Err(refusal) => {
                 note(request.context(), LocalOnlyPolicy::NAME, Decision::Refused);
-                Either::Right(ready(Err(refusal)))
+                Admission::refused(refusal)
             }
         }
     }
@@ -58,7 +58,7 @@ fn check(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
             .get(HOST)
             .and_then(|host| host.to_str().ok()?.parse().ok()),
     };
-    if !host.as_ref().is_some_and(|host| is_local(host)) {
+    if !host.as_ref().is_some_and(is_local) {
         return Err(Error::new(&codes::HOST_REFUSED, codes::HOST_REFUSED.about));
     }
     let text = |name: &str| headers.get(name).map(HeaderValue::as_bytes);

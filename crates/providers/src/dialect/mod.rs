@@ -3,6 +3,7 @@
 pub mod anthropic;
 pub mod openai;
 
+mod count;
 mod event;
 mod head;
 mod models;

@@ -1,6 +1,7 @@
 use portcullis_core::body::Body;
 use portcullis_core::config::ConfigError;
 use portcullis_core::context::Outcome;
+use portcullis_core::error::codes;
 use serde_json::{Value, json};
 
 use super::*;
@@ -177,6 +178,7 @@ async fn a_model_of_the_configuration_replaces_the_callers_in_place() {
     let wanted = r#"{"model": "gpt-5-mini", "messages": [], "n": 1.0}"#;
     assert_eq!(fake.only().body, wanted);
     assert_eq!(record.model.as_deref(), Some("gpt-x"));
+    assert_eq!(record.served_model.as_deref(), Some("gpt-5-mini"));
     assert_eq!(record.attempts[0].model.as_deref(), Some("gpt-5-mini"));
     assert_eq!(&*record.attempts[0].endpoint, "main/openai");
     assert_eq!(record.attempts[0].outcome, Outcome::Completed);
@@ -223,7 +225,7 @@ async fn a_call_in_a_dialect_the_provider_does_not_speak_is_refused_with_what_it
         .unwrap_err();
     assert_eq!(
         e.to_string(),
-        "the call is written in openai-chat, but `this path` is served by anthropic, which speaks anthropic-messages"
+        "the call is written in openai-chat, but this path is served by anthropic, which speaks anthropic-messages"
     );
 }
 

@@ -10,11 +10,16 @@ const STREAM: &[(&str, &str)] = &[("content-type", "text/event-stream; charset=u
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 const CALL: &str = r#"{"model":"m","stream":true}"#;
 
-fn compatible(more: Value) -> Value {
+/// A host compatible with OpenAI, with a setting.
+fn compatible(more: (&str, Value)) -> Value {
     let mut config = json!({"provider": "openai-compatible", "baseUrl": "http://h/v1"});
-    let more = more.as_object().unwrap().clone();
-    config.as_object_mut().unwrap().extend(more);
+    config[more.0] = more.1;
     config
+}
+
+/// The same, as it is without settings.
+fn plain() -> Value {
+    compatible(("usage", "ask".into()))
 }
 
 /// The reply to a chat call, and what was recorded.
@@ -40,7 +45,7 @@ fn recorded(name: &str) -> &'static Shape {
 async fn the_event_asked_for_is_read_and_kept_from_a_caller_who_did_not_ask() {
     let upstream = recorded("chat-stream-usage").response_body;
     let fake = answering(STREAM, upstream);
-    let (replied, record) = asked(&fake, compatible(json!({})), CALL).await;
+    let (replied, record) = asked(&fake, plain(), CALL).await;
     assert_eq!(
         fake.only().body,
         r#"{"stream_options":{"include_usage":true},"model":"m","stream":true}"#
@@ -54,11 +59,32 @@ async fn the_event_asked_for_is_read_and_kept_from_a_caller_who_did_not_ask() {
 }
 
 #[tokio::test]
+async fn the_hidden_event_is_hidden_wherever_the_stream_is_split() {
+    let upstream = recorded("chat-stream-usage").response_body;
+    let whole = answering(STREAM, upstream);
+    let wanted = asked(&whole, plain(), CALL).await.0.unwrap().into_body();
+    for at in (0..upstream.len()).step_by(13) {
+        let fake = Fake::new(move |_| {
+            let (before, after) = upstream.split_at(at);
+            let chunks = [before, after].map(|chunk| {
+                let data = http_body::Frame::data(bytes::Bytes::from_static(chunk));
+                Ok::<_, std::convert::Infallible>(data)
+            });
+            let body = http_body_util::StreamBody::new(futures_util::stream::iter(chunks));
+            Ok(reply(200, STREAM, Body::new(body)))
+        });
+        let (replied, record) = asked(&fake, plain(), CALL).await;
+        assert_eq!(replied.unwrap().into_body(), wanted, "split at {at}");
+        assert_eq!(record.usage(), Some(Tokens::new(14, 6)));
+    }
+}
+
+#[tokio::test]
 async fn a_caller_who_asked_gets_every_byte() {
     let upstream = recorded("chat-stream-usage").response_body;
     let fake = answering(STREAM, upstream);
     let body = r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#;
-    let (replied, record) = asked(&fake, compatible(json!({})), body).await;
+    let (replied, record) = asked(&fake, plain(), body).await;
     assert_eq!(fake.only().body, body);
     assert_eq!(replied.unwrap().body(), upstream);
     assert_eq!(record.usage(), Some(Tokens::new(14, 6)));
@@ -68,7 +94,7 @@ async fn a_caller_who_asked_gets_every_byte() {
 async fn passive_changes_nothing_and_estimates() {
     let upstream = recorded("chat-stream").response_body;
     let fake = answering(STREAM, upstream);
-    let (replied, record) = asked(&fake, compatible(json!({"usage": "passive"})), CALL).await;
+    let (replied, record) = asked(&fake, compatible(("usage", "passive".into())), CALL).await;
     assert_eq!(fake.only().body, CALL);
     assert_eq!(replied.unwrap().body(), upstream);
     assert!(record.usage().unwrap().estimated);
@@ -78,7 +104,7 @@ async fn passive_changes_nothing_and_estimates() {
 async fn azures_first_chunk_is_not_taken_for_the_usage_chunk() {
     let upstream = recorded("chat-stream-azure").response_body;
     let fake = answering(STREAM, upstream);
-    let (replied, _) = asked(&fake, compatible(json!({})), CALL).await;
+    let (replied, _) = asked(&fake, plain(), CALL).await;
     let replied = replied.unwrap();
     let text = std::str::from_utf8(replied.body()).unwrap();
     assert!(text.contains("prompt_filter_results"));
@@ -92,7 +118,7 @@ async fn a_stream_never_promises_a_length() {
         ("content-length", "1"),
     ];
     let fake = answering(headers, recorded("chat-stream-usage").response_body);
-    let (replied, _) = asked(&fake, compatible(json!({})), CALL).await;
+    let (replied, _) = asked(&fake, plain(), CALL).await;
     assert!(!replied.unwrap().headers().contains_key("content-length"));
 }
 
@@ -100,7 +126,7 @@ async fn a_stream_never_promises_a_length() {
 async fn options_that_are_no_object_are_refused_before_anything_is_sent() {
     let fake = answering(STREAM, b"");
     let body = r#"{"model":"m","stream":true,"stream_options":7}"#;
-    let (replied, _) = asked(&fake, compatible(json!({})), body).await;
+    let (replied, _) = asked(&fake, plain(), body).await;
     let e = replied.unwrap_err();
     assert_eq!(e.code(), &codes::INVALID_FIELD);
     assert_eq!(e.at_param(), Some("stream_options"));
@@ -157,7 +183,7 @@ async fn an_upstreams_error_is_its_own_words() {
         ];
         Ok(reply(429, &headers, body))
     });
-    let (replied, record) = asked(&fake, compatible(json!({})), CALL).await;
+    let (replied, record) = asked(&fake, plain(), CALL).await;
     let replied = replied.unwrap();
     assert_eq!(
         (replied.status().as_u16(), replied.body().as_ref()),
@@ -172,7 +198,7 @@ async fn an_upstreams_error_is_its_own_words() {
 #[tokio::test]
 async fn a_document_larger_than_held_is_the_upstreams_fault() {
     let fake = answering(JSON, b"{\"a\":1234567890}");
-    let small = compatible(json!({"maxReplyBytes": 8}));
+    let small = compatible(("maxReplyBytes", 8.into()));
     let (replied, record) = asked(&fake, small.clone(), r#"{"model":"m"}"#).await;
     let e = replied.unwrap_err();
     assert_eq!(
@@ -197,7 +223,7 @@ async fn a_broken_reply_is_not_called_a_broken_request() {
         let body = Body::new(http_body_util::StreamBody::new(broken));
         Ok(reply(200, JSON, body))
     });
-    let (replied, _) = asked(&fake, compatible(json!({})), r#"{"model":"m"}"#).await;
+    let (replied, _) = asked(&fake, plain(), r#"{"model":"m"}"#).await;
     assert_eq!(replied.unwrap_err().code(), &codes::UPSTREAM_BROKEN);
 }
 
@@ -208,7 +234,7 @@ async fn a_compressed_reply_passes_unread() {
         ("content-encoding", "gzip"),
     ];
     let fake = answering(headers, b"\x1f\x8b\x08...");
-    let (replied, record) = asked(&fake, compatible(json!({})), CALL).await;
+    let (replied, record) = asked(&fake, plain(), CALL).await;
     let replied = replied.unwrap();
     assert_eq!(replied.body().as_ref(), b"\x1f\x8b\x08...");
     assert_eq!(replied.headers()["content-encoding"], "gzip");
@@ -222,7 +248,7 @@ async fn a_head_request_and_its_promised_length_pass() {
         ("content-length", "512"),
     ];
     let fake = answering(headers, b"");
-    let service = fake.backend("llm", compatible(json!({}))).unwrap();
+    let service = fake.backend("llm", plain()).unwrap();
     let call = request("HEAD /v1/models", &[], "");
     let replied = fake.call(&service, call).await.0.unwrap();
     assert_eq!(fake.only().method, Method::HEAD);
@@ -232,7 +258,7 @@ async fn a_head_request_and_its_promised_length_pass() {
 #[tokio::test]
 async fn a_body_that_was_used_up_is_not_sent_again_empty() {
     let fake = Fake::json("{}");
-    let service = fake.backend("llm", compatible(json!({}))).unwrap();
+    let service = fake.backend("llm", plain()).unwrap();
     let twice = ArcService::from_fn(move |request: LlmRequest| {
         let service = service.clone();
         async move {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::dialect::{ModelEntry, render_models};
-use crate::fake::{Fake, request};
+use crate::fake::{Fake, reply, request};
 use crate::listing;
 
 /// A backend that lists `models`, and says to any other call who it is and what it was asked for.
@@ -211,6 +211,38 @@ async fn one_model_is_told_from_the_list_of_the_backend_that_serves_it() {
         let e = call(&config, get(id)).await.0.unwrap_err();
         assert_eq!(e.code(), &codes::MODEL_NOT_FOUND, "{id}");
     }
+}
+
+#[tokio::test]
+async fn providers_of_several_dialects_are_joined_in_one_list() {
+    let fake = Fake::new(|seen| {
+        let body = match seen.uri.host() {
+            Some("api.anthropic.com") => {
+                r#"{"data":[{"type":"model","id":"claude-x","display_name":"X"}],"has_more":false}"#
+            }
+            _ => {
+                r#"{"object":"list","data":[{"id":"gpt-x","object":"model","created":7,"owned_by":"o","more":1.0}]}"#
+            }
+        };
+        Ok(reply(200, &[("content-type", "application/json")], body))
+    });
+    let provider = |name: &str| fake.backend("llm", json!({"provider": name, "apiKey": "k"}));
+    let (openai, anthropic) = (provider("openai").unwrap(), provider("anthropic").unwrap());
+    let fake = fake.with("openai", openai).with("anthropic", anthropic);
+    let config = json!([
+        {"match": "claude-*", "backend": "anthropic"},
+        {"match": "*", "backend": "openai"},
+    ]);
+    let service = fake.backend("models", config).unwrap();
+    let (replied, record) = fake
+        .call(&service, request("GET /v1/models", &[], ""))
+        .await;
+    assert_eq!(
+        replied.unwrap().body(),
+        r#"{"object":"list","data":[{"id":"claude-x","object":"model","created":0,"owned_by":"portcullis"},{"id":"gpt-x","object":"model","created":7,"owned_by":"o","more":1.0}]}"#
+    );
+    assert_eq!((fake.seen().len(), record.attempts.len()), (2, 2));
+    assert!(record.losses.is_empty());
 }
 
 #[tokio::test]

@@ -68,7 +68,6 @@
 //! [`Context`]: portcullis_core::context::Context
 
 mod config;
-mod future;
 mod key;
 mod layer;
 mod presented;
@@ -78,7 +77,6 @@ mod service;
 mod tests;
 
 pub use config::{ApiKeyAuthentication, ApiKeyConfig, KeyConfig, Mode};
-pub use future::ResponseFuture;
 pub use key::{ApiKey, DuplicateKey, HashError};
 pub use layer::ApiKeyLayer;
 pub use service::ApiKeyAuth;

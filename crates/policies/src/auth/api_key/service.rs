@@ -8,7 +8,8 @@ use portcullis_core::context::{Decision, HasContext};
 use portcullis_core::error::Error;
 use tower_service::Service;
 
-use super::{ApiKeyAuthentication, ApiKeyLayer, ResponseFuture};
+use super::{ApiKeyAuthentication, ApiKeyLayer};
+use crate::admission::Admission;
 use crate::note;
 
 /// A service for callers with an API key. Made by [`ApiKeyLayer`](super::ApiKeyLayer).
@@ -31,7 +32,7 @@ where
 {
     type Response = Response<R>;
     type Error = Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = Admission<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx).map_err(Into::into)
@@ -46,11 +47,11 @@ where
                     context.set_principal(bearer.clone());
                 }
                 note(context, ApiKeyAuthentication::NAME, Decision::Allowed);
-                ResponseFuture::admitted(self.inner.call(request))
+                Admission::admitted(self.inner.call(request))
             }
             Err(refusal) => {
                 note(context, ApiKeyAuthentication::NAME, Decision::Refused);
-                ResponseFuture::refused(refusal)
+                Admission::refused(refusal)
             }
         }
     }

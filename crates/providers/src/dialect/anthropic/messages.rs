@@ -11,6 +11,7 @@ use portcullis_core::payload::{Doc, Payload};
 use portcullis_core::respond::Render;
 
 use super::RenderAnthropic;
+use crate::dialect::count::note;
 use crate::dialect::{event, head};
 
 /// The header every call to Anthropic carries. It also tells whose `/v1/models` is meant.
@@ -94,22 +95,30 @@ fn is_openais(path: &str) -> bool {
         || path.ends_with("/embeddings")
 }
 
-/// Takes in a `usage` object. Cached tokens stand beside `input_tokens`, not in it; counts in later events
-/// of a stream are totals that replace earlier ones, and may be left out when they have not changed.
+/// Takes in a `usage` object, in one pass. Cached tokens stand beside `input_tokens`, not in it; counts in
+/// later events of a stream are totals that replace earlier ones, and may be left out when they have not
+/// changed.
 fn note_usage(usage: Raw<'_>, tokens: &mut Tokens) -> bool {
     if usage.kind() != Kind::Object {
         return false;
     }
-    let count = |keys: &[&str]| usage.path(keys).and_then(Raw::as_count);
     let cached = |tokens: &Tokens| tokens.cache_read.saturating_add(tokens.cache_write);
-    let plain = tokens.input.saturating_sub(cached(tokens));
-    tokens.cache_read = count(&["cache_read_input_tokens"]).unwrap_or(tokens.cache_read);
-    tokens.cache_write = count(&["cache_creation_input_tokens"]).unwrap_or(tokens.cache_write);
-    tokens.input = count(&["input_tokens"])
-        .unwrap_or(plain)
-        .saturating_add(cached(tokens));
-    tokens.output = count(&["output_tokens"]).unwrap_or(tokens.output);
-    tokens.reasoning =
-        count(&["output_tokens_details", "thinking_tokens"]).unwrap_or(tokens.reasoning);
+    let mut plain = tokens.input.saturating_sub(cached(tokens));
+    for member in usage.members().filter_map(Result::ok) {
+        if member.key == "input_tokens" {
+            note(member.value, &mut plain);
+        } else if member.key == "output_tokens" {
+            note(member.value, &mut tokens.output);
+        } else if member.key == "cache_read_input_tokens" {
+            note(member.value, &mut tokens.cache_read);
+        } else if member.key == "cache_creation_input_tokens" {
+            note(member.value, &mut tokens.cache_write);
+        } else if member.key == "output_tokens_details"
+            && let Some(thinking) = member.value.get("thinking_tokens")
+        {
+            note(thinking, &mut tokens.reasoning);
+        }
+    }
+    tokens.input = plain.saturating_add(cached(tokens));
     true
 }

@@ -1,7 +1,9 @@
 //! Usage as OpenAI reports it: cached tokens are inside the input, reasoning inside the output.
 
 use portcullis_core::context::Tokens;
-use portcullis_core::json::{Kind, Raw};
+use portcullis_core::json::Raw;
+
+use crate::dialect::count::note;
 
 /// What the counts are called.
 pub(super) struct Names {
@@ -27,20 +29,34 @@ pub(super) static RESPONSES: Names = Names {
     output_details: "output_tokens_details",
 };
 
-/// Takes in a `usage` object, which replaces what was noted before. Returns whether it counts anything.
+/// Takes in a `usage` object, which replaces what was noted before, in one pass. Returns whether it counts
+/// anything.
 pub(super) fn note_usage(names: &Names, usage: Raw<'_>, tokens: &mut Tokens) -> bool {
-    if usage.kind() != Kind::Object {
-        return false;
+    let mut found = Tokens::default();
+    let mut counted = false;
+    for member in usage.members().filter_map(Result::ok) {
+        if member.key == names.input {
+            counted |= note(member.value, &mut found.input);
+        } else if member.key == names.output {
+            counted |= note(member.value, &mut found.output);
+        } else if member.key == names.input_details {
+            for detail in member.value.members().filter_map(Result::ok) {
+                if detail.key == "cached_tokens" {
+                    note(detail.value, &mut found.cache_read);
+                } else if detail.key == "cache_write_tokens" {
+                    note(detail.value, &mut found.cache_write);
+                }
+            }
+        } else if member.key == names.output_details {
+            for detail in member.value.members().filter_map(Result::ok) {
+                if detail.key == "reasoning_tokens" {
+                    note(detail.value, &mut found.reasoning);
+                }
+            }
+        }
     }
-    let count = |keys: &[&str]| usage.path(keys).and_then(Raw::as_count);
-    let (input, output) = (count(&[names.input]), count(&[names.output]));
-    if input.or(output).is_none() {
-        return false;
+    if counted {
+        *tokens = found;
     }
-    tokens.input = input.unwrap_or(0);
-    tokens.output = output.unwrap_or(0);
-    tokens.cache_read = count(&[names.input_details, "cached_tokens"]).unwrap_or(0);
-    tokens.cache_write = count(&[names.input_details, "cache_write_tokens"]).unwrap_or(0);
-    tokens.reasoning = count(&[names.output_details, "reasoning_tokens"]).unwrap_or(0);
-    true
+    counted
 }

@@ -1,4 +1,4 @@
-//! The reply of the service behind, or the refusal.
+//! The future of policies that admit a call or refuse it: the reply of the service behind, or the refusal.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,9 +7,9 @@ use pin_project_lite::pin_project;
 use portcullis_core::error::Error;
 
 pin_project! {
-    /// The reply to a call whose key was checked. Made by [`ApiKeyAuth`](super::ApiKeyAuth).
+    /// The reply to a call that was admitted, or its refusal.
     #[derive(Debug)]
-    pub struct ResponseFuture<F> {
+    pub struct Admission<F> {
         #[pin]
         state: State<F>,
     }
@@ -24,19 +24,19 @@ pin_project! {
     }
 }
 
-impl<F> ResponseFuture<F> {
-    pub(super) fn admitted(inner: F) -> Self {
+impl<F> Admission<F> {
+    pub(crate) fn admitted(inner: F) -> Self {
         let state = State::Admitted { inner };
         Self { state }
     }
 
-    pub(super) fn refused(error: Error) -> Self {
+    pub(crate) fn refused(error: Error) -> Self {
         let state = State::Refused { error: Some(error) };
         Self { state }
     }
 }
 
-impl<F, T, E> Future for ResponseFuture<F>
+impl<F, T, E> Future for Admission<F>
 where
     F: Future<Output = Result<T, E>>,
     E: Into<Error>,

@@ -1,0 +1,240 @@
+//! Beside the line: a call as one JSON object on one line.
+
+use std::time::Duration;
+
+use portcullis_core::context::{AttemptRecord, Decision, Exchange, Outcome, PolicyRecord, Tokens};
+
+use super::field::{display, millis, number, outcome, quoted, time, without_query};
+
+/// Writes the line of `exchange`, its end included. What is not known is left out.
+pub(super) fn line(out: &mut Vec<u8>, exchange: &Exchange) {
+    let mut object = Object::begin(out);
+    object.value("time", |out| {
+        out.push(b'"');
+        time(out, exchange.started);
+        out.push(b'"');
+    });
+    object.text("id", exchange.id.as_str());
+    asked(&mut object, exchange);
+    answered(&mut object, exchange);
+    list(&mut object, "attempts", &exchange.attempts, attempt);
+    list(&mut object, "policies", &exchange.policies, policy);
+    list(&mut object, "losses", &exchange.losses, |out, loss| {
+        quoted(out, loss);
+    });
+    object.outcome(exchange.outcome);
+    match (&exchange.error, exchange.outcome) {
+        (Some(error), _) => object.text("error", error),
+        (None, Outcome::Failed(code)) => object.text("error", code.about),
+        _ => {}
+    }
+    object.end();
+    out.push(b'\n');
+}
+
+/// Who asked for what.
+fn asked(object: &mut Object<'_>, exchange: &Exchange) {
+    if let Some(client) = exchange.client {
+        object.value("client", |out| {
+            out.push(b'"');
+            display(out, client);
+            out.push(b'"');
+        });
+    }
+    object.maybe("traceparent", exchange.traceparent.as_deref());
+    object.maybe("listener", exchange.listener.as_deref());
+    object.maybe("project", exchange.project.as_deref());
+    object.maybe("route", exchange.route.as_deref());
+    object.maybe("principal", exchange.principal.as_deref());
+    object.text("protocol", exchange.protocol);
+    object.maybe("dialect", exchange.dialect);
+    object.maybe("operation", exchange.operation);
+    object.text("method", exchange.method.as_str());
+    object.text("path", without_query(&exchange.path));
+    object.maybe("model", exchange.model.as_deref());
+    object.maybe("servedModel", exchange.served_model.as_deref());
+    object.flag("stream", exchange.stream);
+}
+
+/// What came of it.
+fn answered(object: &mut Object<'_>, exchange: &Exchange) {
+    if let Some(status) = exchange.status {
+        object.number("status", status.as_u16().into());
+    }
+    object.millis("durationMs", Some(exchange.duration));
+    object.millis("firstTokenMs", exchange.first_token());
+    object.number("bytesIn", exchange.bytes_in);
+    object.number("bytesOut", exchange.bytes_out);
+    object.usage(exchange.usage());
+}
+
+fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
+    let mut object = Object::begin(out);
+    object.text("endpoint", &attempt.endpoint);
+    if let Some(status) = attempt.status {
+        object.number("status", status.as_u16().into());
+    }
+    object.millis("offsetMs", Some(attempt.offset));
+    object.millis("durationMs", Some(attempt.duration));
+    object.millis("firstByteMs", attempt.first_byte);
+    object.millis("firstTokenMs", attempt.first_token);
+    object.maybe("model", attempt.model.as_deref());
+    object.usage(attempt.usage);
+    object.maybe("upstreamId", attempt.upstream_id.as_deref());
+    object.outcome(attempt.outcome);
+    object.maybe("error", attempt.error.as_deref());
+    object.end();
+}
+
+fn policy(out: &mut Vec<u8>, record: &PolicyRecord) {
+    let mut object = Object::begin(out);
+    object.text("policy", record.policy);
+    let decision = match record.decision {
+        Decision::Allowed => "allowed",
+        Decision::Refused => "refused",
+        Decision::Changed => "changed",
+        _ => "other",
+    };
+    object.text("decision", decision);
+    object.end();
+}
+
+fn list<T>(object: &mut Object<'_>, key: &str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    if items.is_empty() {
+        return;
+    }
+    object.value(key, |out| {
+        for (n, item) in items.iter().enumerate() {
+            out.push(if n == 0 { b'[' } else { b',' });
+            write(out, item);
+        }
+        out.push(b']');
+    });
+}
+
+/// A JSON object under way.
+struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    next: u8,
+}
+
+impl<'a> Object<'a> {
+    fn begin(out: &'a mut Vec<u8>) -> Self {
+        Self { out, next: b'{' }
+    }
+
+    /// Ends an object that has at least one key.
+    fn end(self) {
+        self.out.push(b'}');
+    }
+
+    fn value(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.out.extend_from_slice(&[self.next, b'"']);
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.next = b',';
+        write(self.out);
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.value(key, |out| quoted(out, text));
+    }
+
+    fn maybe(&mut self, key: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(key, text);
+        }
+    }
+
+    fn number(&mut self, key: &str, n: u64) {
+        self.value(key, |out| number(out, n));
+    }
+
+    fn flag(&mut self, key: &str, is: bool) {
+        let text: &[u8] = if is { b"true" } else { b"false" };
+        self.value(key, |out| out.extend_from_slice(text));
+    }
+
+    fn millis(&mut self, key: &str, span: Option<Duration>) {
+        if let Some(span) = span {
+            self.value(key, |out| millis(out, span));
+        }
+    }
+
+    fn usage(&mut self, usage: Option<Tokens>) {
+        let Some(tokens) = usage else {
+            return;
+        };
+        self.value("usage", |out| {
+            let mut object = Object::begin(out);
+            object.number("input", tokens.input);
+            object.number("output", tokens.output);
+            object.number("cacheRead", tokens.cache_read);
+            object.number("cacheWrite", tokens.cache_write);
+            object.number("reasoning", tokens.reasoning);
+            object.flag("estimated", tokens.estimated);
+            object.end();
+        });
+    }
+
+    fn outcome(&mut self, how: Outcome) {
+        let (name, code) = outcome(how);
+        self.text("outcome", name);
+        self.maybe("code", code);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::error::codes;
+
+    use super::*;
+    use crate::telemetry::sample;
+
+    fn written(exchange: &Exchange) -> String {
+        let mut out = Vec::new();
+        line(&mut out, exchange);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_whole_record_is_written_key_by_key() {
+        let expected = concat!(
+            r#"{"time":"2026-01-02T03:04:05.678Z","id":"id-1","client":"203.0.113.9:4711","#,
+            r#""traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","#,
+            r#""listener":"web","project":"team-a","route":"chat","principal":"alice","#,
+            r#""protocol":"llm","dialect":"openai","operation":"chat","method":"POST","#,
+            r#""path":"/v1/chat/completions","model":"fast","servedModel":"gpt-5-mini","stream":true,"#,
+            r#""status":200,"durationMs":812.345,"firstTokenMs":210.100,"bytesIn":123,"bytesOut":4567,"#,
+            r#""usage":{"input":12,"output":34,"cacheRead":0,"cacheWrite":0,"reasoning":5,"estimated":false},"#,
+            r#""attempts":[{"endpoint":"fast/a","status":503,"offsetMs":1.000,"durationMs":20.000,"#,
+            r#""firstByteMs":19.000,"model":"gpt-5","outcome":"failed","code":"upstream_broken","#,
+            r#""error":"overloaded"},{"endpoint":"fast/b","status":200,"offsetMs":25.000,"#,
+            r#""durationMs":787.000,"firstByteMs":90.000,"firstTokenMs":185.100,"model":"gpt-5-mini","#,
+            r#""usage":{"input":12,"output":34,"cacheRead":0,"cacheWrite":0,"reasoning":5,"estimated":false},"#,
+            r#""upstreamId":"req-7","outcome":"completed"}],"#,
+            r#""policies":[{"policy":"rateLimit","decision":"allowed"}],"losses":["top_k"],"#,
+            r#""outcome":"completed"}"#,
+            "\n"
+        );
+        assert_eq!(written(&sample::chat()), expected);
+    }
+
+    #[test]
+    fn a_record_that_knows_little_says_only_that() {
+        let record = sample::exchange(|x| {
+            x.path = "/x?key=secret\"}\n{".into();
+            x.principal = Some("eve\r\n{\"id\":1}".into());
+            x.outcome = Outcome::Failed(&codes::ROUTE_NOT_FOUND);
+        });
+        let expected = concat!(
+            r#"{"time":"2026-01-02T03:04:05.678Z","id":"id-1","principal":"eve\u000d\n{\"id\":1}","#,
+            r#""protocol":"http","method":"GET","path":"/x","stream":false,"durationMs":0.000,"#,
+            r#""bytesIn":0,"bytesOut":0,"outcome":"failed","code":"route_not_found","#,
+            r#""error":"no route matches the request"}"#,
+            "\n"
+        );
+        assert_eq!(written(&record), expected);
+        serde_json::from_str::<serde_json::Value>(expected).unwrap();
+    }
+}

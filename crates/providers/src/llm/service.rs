@@ -1,0 +1,126 @@
+//! The `llm` backend at work.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::Method;
+use portcullis_core::BoxFuture;
+use portcullis_core::error::{Error, codes};
+use portcullis_core::llm::{Dialect, Llm, LlmInput, LlmRequest, LlmResponse, Operation};
+use portcullis_core::protocol::ArcService;
+use tower_service::Service;
+
+use crate::dialect::{render_model, render_models};
+use crate::listing;
+
+/// Sends calls to the endpoint, if it speaks their dialect.
+#[derive(Clone, Debug)]
+pub(super) struct LlmService {
+    pub(super) inner: ArcService<Llm>,
+    /// What it speaks; never empty for a vendor that can be called at all.
+    pub(super) spoken: Arc<[Arc<dyn Dialect>]>,
+    pub(super) vendor: &'static str,
+    /// What to ask for, whatever the caller named.
+    pub(super) model: Option<Arc<str>>,
+}
+
+impl LlmService {
+    fn speaks(&self, dialect: &dyn Dialect) -> bool {
+        self.spoken.iter().any(|d| d.name() == dialect.name())
+    }
+
+    fn refuse(&self, request: &LlmRequest) -> Error {
+        let spoken: Vec<_> = self.spoken.iter().map(|d| d.name()).collect();
+        let served = match &*request.model {
+            "" => "this path".to_owned(),
+            model => format!("`{model}`"),
+        };
+        let what = format!(
+            "the call is written in {}, but {served} is served by {}, which speaks {}",
+            request.dialect.name(),
+            self.vendor,
+            spoken.join(" and "),
+        );
+        Error::new(&codes::DIALECT_UNSUPPORTED, what).param("model")
+    }
+
+    /// Answers about models for a caller of another dialect: asks in one the endpoint speaks, and puts what
+    /// it says in the caller's shape.
+    async fn translate_models(self, request: LlmRequest) -> Result<LlmResponse, Error> {
+        let Some(spoken) = self.spoken.first() else {
+            return Err(self.refuse(&request));
+        };
+        let asked = listing::ask(&request, spoken.clone());
+        let models = listing::read(self.inner.send(asked).await?).await?;
+        let dialect = request.dialect.name();
+        let body = if request.operation == Operation::GetModel {
+            let found = models.iter().find(|model| *model.id == *request.model);
+            render_model(
+                dialect,
+                found.ok_or_else(|| listing::not_found(&request.model))?,
+            )
+        } else {
+            render_models(dialect, &models)
+        };
+        Ok(listing::reply(&request, body))
+    }
+}
+
+impl Service<LlmRequest> for LlmService {
+    type Response = LlmResponse;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<LlmResponse, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: LlmRequest) -> Self::Future {
+        if !self.speaks(&*request.dialect) {
+            return match request.operation {
+                Operation::ListModels | Operation::GetModel => {
+                    Box::pin(self.clone().translate_models(request))
+                }
+                _ => Box::pin(std::future::ready(Err(self.refuse(&request)))),
+            };
+        }
+        if let Some(model) = &self.model
+            && let Err(e) = rename(&mut request, model)
+        {
+            return Box::pin(std::future::ready(Err(e)));
+        }
+        if !request.model.is_empty() {
+            let served = request.model.clone();
+            request
+                .context
+                .record(|exchange| exchange.served_model = Some(served));
+        }
+        self.inner.send(request)
+    }
+}
+
+/// Asks for another model than the caller named: in the body, as a splice, and in the call. A body the
+/// gateway does not read keeps the name it has, and that is recorded.
+///
+/// # Errors
+///
+/// When the body has no model to replace.
+pub(crate) fn rename(request: &mut LlmRequest, model: &Arc<str>) -> Result<(), Error> {
+    if request.model == *model {
+        return Ok(());
+    }
+    match &mut request.body {
+        LlmInput::Json(payload) => {
+            request.dialect.set_model(payload, model)?;
+            request.model = model.clone();
+        }
+        LlmInput::Opaque(_) if request.head.method == Method::POST => {
+            let loss = format!("the body is not read, so it does not name the model `{model}`");
+            request
+                .context
+                .record(|exchange| exchange.losses.push(loss.into()));
+        }
+        LlmInput::Opaque(_) => {}
+    }
+    Ok(())
+}
