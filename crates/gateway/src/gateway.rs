@@ -58,6 +58,7 @@ struct Parts {
     recorder: Arc<Recorder>,
     client: Client,
     report: Report,
+    findings: String,
     admin: Option<std::net::SocketAddr>,
 }
 
@@ -70,6 +71,12 @@ impl Gateway {
     /// What the build said about every object of the configuration.
     pub fn report(&self) -> &Report {
         &self.0.report
+    }
+
+    /// Every error and warning of the build, each shown in its place where the source kept the text;
+    /// empty if there is none.
+    pub fn findings(&self) -> &str {
+        &self.0.findings
     }
 
     /// The listeners the configuration asks for.

@@ -4,10 +4,14 @@ pub mod admin;
 pub mod backend;
 pub mod client;
 pub mod entry;
+pub mod explain;
 mod gateway;
+#[cfg(test)]
+mod generated;
 pub mod listener;
 mod registry;
 pub mod router;
+pub mod schema;
 pub mod snapshot;
 pub mod source;
 pub mod telemetry;
@@ -18,4 +22,5 @@ pub use gateway::{BuildError, Gateway, GatewayBuilder, GatewayService, RunError,
 pub use portcullis_core as core;
 pub use portcullis_policies as policies;
 pub use portcullis_providers as providers;
-pub use registry::registry;
+pub use registry::{error_codes, registry};
+pub use snapshot::validate;

@@ -17,6 +17,8 @@ pub struct ZeroConfig {
     pub config: Config,
     /// The vendors whose usual key was found, by name, with the variable that holds it.
     pub found: Vec<(&'static str, &'static str)>,
+    /// The vendors that need a key of which none was found, with the variables that usually hold it.
+    pub missing: Vec<(&'static str, &'static [&'static str])>,
 }
 
 impl ZeroConfig {
@@ -41,6 +43,7 @@ impl ZeroConfig {
             .push(Backend::new("echo", "echo", json!({})));
         let mut models = vec![json!({"match": "echo", "backend": "echo"})];
         let mut found = Vec::new();
+        let mut missing = Vec::new();
         for vendor in registry
             .slot::<Vendors>()
             .into_iter()
@@ -54,6 +57,8 @@ impl ZeroConfig {
                 ));
                 models.extend(models_of(vendor));
                 found.push((vendor.name, name));
+            } else if !vendor.key_variables.is_empty() {
+                missing.push((vendor.name, vendor.key_variables));
             }
         }
         config
@@ -64,7 +69,11 @@ impl ZeroConfig {
             name: "models".to_owned(),
         };
         config.routes.push(Route::new(named));
-        Self { config, found }
+        Self {
+            config,
+            found,
+            missing,
+        }
     }
 }
 

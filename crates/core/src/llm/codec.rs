@@ -25,10 +25,32 @@ pub struct LlmCodec {
     max_request: u64,
 }
 
-/// What a call is, by its head alone.
-struct Claim {
-    dialect: Arc<dyn Dialect>,
-    operation: Operation,
+/// What a call is, by its HTTP head alone.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Claim {
+    /// The wire format it is written in.
+    pub dialect: Arc<dyn Dialect>,
+    /// What it asks for.
+    pub operation: Operation,
+}
+
+impl Claim {
+    /// What routing needs to know of the call. The body counts only where the operation
+    /// [reads it](Operation::reads_body).
+    ///
+    /// # Errors
+    ///
+    /// As [`Dialect::head`].
+    pub fn read(&self, head: &request::Parts, body: &[u8]) -> Result<Head, Error> {
+        if self.operation.reads_body() {
+            return self.dialect.head(self.operation, body);
+        }
+        Ok(Head {
+            model: named_model(head, self.operation).unwrap_or_default(),
+            ..Head::default()
+        })
+    }
 }
 
 impl LlmCodec {
@@ -49,7 +71,8 @@ impl LlmCodec {
         self
     }
 
-    fn claim(&self, head: &request::Parts) -> Option<Claim> {
+    /// Whose call this is, if a dialect claims it.
+    pub fn claim(&self, head: &request::Parts) -> Option<Claim> {
         let path = api_path(head.uri.path());
         self.dialects.iter().find_map(|dialect| {
             let operation = dialect.claim(head, path)?;
@@ -60,7 +83,12 @@ impl LlmCodec {
         })
     }
 
-    async fn decode(&self, request: http::Request<Body>) -> Result<LlmRequest, Error> {
+    /// Reads the call an HTTP request makes, as [`serve`](Codec::serve) does first.
+    ///
+    /// # Errors
+    ///
+    /// When no dialect claims it, its body cannot be read, or its head makes no sense in its dialect.
+    pub async fn decode(&self, request: http::Request<Body>) -> Result<LlmRequest, Error> {
         let (mut head, body) = request.into_parts();
         let context = head.extensions.get_or_insert_default::<Context>().clone();
         let claim = self.claim(&head).ok_or_else(|| {
@@ -73,15 +101,12 @@ impl LlmCodec {
         })?;
         let (facts, body) = if claim.operation.reads_body() {
             let raw = self.read(&head, body).await?;
-            let facts = claim.dialect.head(claim.operation, &raw)?;
+            let facts = claim.read(&head, &raw)?;
             (facts, LlmInput::Json(Payload::from(raw)))
         } else {
-            let model = named_model(&head, claim.operation).unwrap_or_default();
+            let facts = claim.read(&head, &[])?;
             (
-                Head {
-                    model,
-                    ..Head::default()
-                },
+                facts,
                 LlmInput::Opaque(TakeOnce::new(counted(body, &context))),
             )
         };
@@ -148,10 +173,6 @@ impl PickRender for LlmCodec {
 }
 
 impl Codec<Llm> for LlmCodec {
-    fn render(&self, head: &request::Parts) -> Arc<dyn Render> {
-        self.pick(head)
-    }
-
     async fn serve(
         &self,
         request: http::Request<Body>,
@@ -164,11 +185,16 @@ impl Codec<Llm> for LlmCodec {
 
 /// Writes a typed reply as HTTP. What nobody edited is the bytes received.
 fn encode(reply: LlmResponse) -> http::Response<Body> {
-    let LlmResponse { mut head, body, .. } = reply;
+    let LlmResponse {
+        mut head,
+        body,
+        ends,
+        ..
+    } = reply;
     let body = match body {
         LlmOutput::Whole(payload) => {
             head.headers.remove(CONTENT_LENGTH);
-            Body::from(payload.raw().clone())
+            ends.of(Body::from(payload.raw().clone()))
         }
         LlmOutput::Events(events) => {
             head.headers.remove(CONTENT_LENGTH);

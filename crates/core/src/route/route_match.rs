@@ -1,5 +1,7 @@
 //! Route stretch: everything a route asks of a request, all of which must hold.
 
+use std::fmt;
+
 use http::Method;
 
 use super::head::RequestHead;
@@ -39,6 +41,25 @@ pub struct RouteMatch {
     pub query: Vec<QueryMatch>,
     /// The method; any if none.
     pub method: Option<Method>,
+}
+
+/// As in `host api.example.com, path prefix /v1, POST, header x-team: a, query beta=1`.
+impl fmt::Display for RouteMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(host) = &self.host {
+            write!(f, "host {host}, ")?;
+        }
+        write!(f, "path {}", self.path)?;
+        if let Some(method) = &self.method {
+            write!(f, ", {method}")?;
+        }
+        self.headers
+            .iter()
+            .try_for_each(|header| write!(f, ", header {header}"))?;
+        self.query
+            .iter()
+            .try_for_each(|query| write!(f, ", query {query}"))
+    }
 }
 
 /// The first thing a route asks for that a request does not have.

@@ -157,6 +157,7 @@ impl GatewayBuilder {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             recorder,
             client,
+            findings: source::render_report(&report, &loaded),
             report,
             admin: loaded
                 .projects

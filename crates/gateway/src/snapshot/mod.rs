@@ -3,6 +3,7 @@
 mod build;
 mod join;
 mod matching;
+pub(crate) mod offline;
 mod services;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use portcullis_core::protocol::{ArcService, Http};
 use portcullis_core::route::{RouteMatch, Table};
 
 pub use build::{Builder, Refusal, RefuseBy};
+pub use offline::validate;
 
 /// Everything a configuration says, ready to serve. Immutable; requests share it.
 #[derive(Default)]

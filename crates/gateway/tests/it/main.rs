@@ -1,5 +1,5 @@
 //! The whole line over real sockets: a client, the gateway, a fake provider.
-#![expect(clippy::unwrap_used, reason = "what is not there fails its test")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod connections;
 mod ends;

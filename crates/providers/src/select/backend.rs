@@ -35,6 +35,41 @@ pub struct ModelRoute {
     pub rewrite: Option<String>,
 }
 
+impl ModelsConfig {
+    /// The entry a call for `model` goes by, and the name that entry's backend is asked for. A call that
+    /// names no model (`""`) goes by the only entry there is, or by `*`, and still names none. Entries that
+    /// are no pattern match nothing.
+    ///
+    /// ```
+    /// use portcullis_providers::select::ModelsConfig;
+    ///
+    /// let config: ModelsConfig = serde_json::from_value(serde_json::json!([
+    ///     {"match": "*", "backend": "rest"},
+    ///     {"match": "claude-*", "backend": "anthropic", "rewrite": "claude-*-latest"},
+    /// ]))?;
+    /// let (entry, asked) = config.pick("claude-opus").expect("`claude-*` matches it");
+    /// assert_eq!((&*entry.backend, &*asked), ("anthropic", "claude-opus-latest"));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn pick(&self, model: &str) -> Option<(&ModelRoute, String)> {
+        if let ("", [only]) = (model, &*self.0) {
+            return Some((only, String::new()));
+        }
+        let patterns = self.0.iter().filter_map(|route| {
+            let pattern = Pattern::parse(&route.pattern).ok()?;
+            pattern.matched(model).is_some().then_some((route, pattern))
+        });
+        let (route, pattern) = patterns.min_by_key(|(_, pattern)| pattern.rank())?;
+        let rewrite = route.rewrite.as_deref().filter(|_| !model.is_empty());
+        let rewrite = rewrite.and_then(|to| Pattern::template(to).ok());
+        let asked = match rewrite {
+            Some(rewrite) => rewrite.fill(pattern.matched(model)?),
+            None => model.to_owned(),
+        };
+        Some((route, asked))
+    }
+}
+
 impl Backend<Llm> for ModelsBackend {
     const NAME: &'static str = "models";
     type Config = ModelsConfig;
