@@ -20,7 +20,8 @@ pub enum RefuseBy {
     /// The whole configuration: for one file.
     #[default]
     All,
-    /// The project it stands in: for a directory of projects.
+    /// The project it stands in, and the routes of others that need what it exports: for a directory of
+    /// projects.
     Project,
     /// The object it stands in and the routes that need that object: for a cluster.
     Object,
@@ -96,7 +97,7 @@ impl<'a> Builder<'a> {
         if self.refuse_by == RefuseBy::All && !report.is_ok() {
             return Err(Refusal { report });
         }
-        let down = self.projects_down(&report);
+        let down = self.projects_down(&report, &services);
         let mut kept = BTreeMap::new();
         for (id, (order, route, built)) in routes {
             let built = built.filter(|_| !down.contains(&id.project));
@@ -124,12 +125,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The projects an error takes down.
-    fn projects_down(&self, report: &Report) -> BTreeSet<Arc<str>> {
+    /// The projects an error of their own takes down.
+    fn projects_down(&self, report: &Report, services: &Services<'_>) -> BTreeSet<Arc<str>> {
         if self.refuse_by != RefuseBy::Project {
             return BTreeSet::new();
         }
-        report.errors().map(|(id, _)| id.project.clone()).collect()
+        let own = report.errors().filter(|(id, _)| !services.is_blameless(id));
+        own.map(|(id, _)| id.project.clone()).collect()
     }
 
     fn route(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis::core::context::{Exchange, Outcome, Tokens};
 use portcullis::core::error::{Code, codes};
-use portcullis::upstream::{ClientConfig, Timeouts};
+use portcullis::upstream::ClientConfig;
 use portcullis_testkit::Reply;
 use serde_json::Value;
 
@@ -121,14 +121,8 @@ async fn half_an_event_is_not_glued_to_the_error() {
 
 #[tokio::test]
 async fn a_stalled_stream_ends_by_the_timeout_of_the_client() {
-    let timeouts = Timeouts {
-        idle: Duration::from_millis(50),
-        ..Timeouts::default()
-    };
-    let client = ClientConfig {
-        timeouts,
-        ..ClientConfig::default()
-    };
+    let mut client = ClientConfig::default();
+    client.timeouts.idle = Duration::from_millis(50);
     let line = Line::with("", |builder| builder.client(client)).await;
     stalls(&line).await;
 }

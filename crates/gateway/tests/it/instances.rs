@@ -107,3 +107,25 @@ async fn an_address_in_use_is_told_and_leaves_nothing_bound() {
     assert!(cause.contains("`b`"), "{cause}");
     assert!(tokio::net::TcpListener::bind(free).await.is_ok());
 }
+
+#[tokio::test]
+async fn every_sink_gets_every_record() {
+    let (further, others) = records();
+    let line = Line::with("", |builder| builder.sink(further)).await;
+    line.chat(&[]).await.collect().await.unwrap();
+    let (one, other) = (line.records.only().await, others.only().await);
+    assert_eq!(one.id, other.id);
+    assert_eq!(one.usage(), other.usage());
+}
+
+#[tokio::test]
+async fn a_refused_configuration_is_told_with_its_lines() {
+    let text =
+        "schemaVersion: 1\nroutes:\n- {backend: nowhere}\nbackends:\n- {name: now, echo: {}}\n";
+    let source = ValueSource::text(text);
+    let refused = Gateway::builder().source(source).build().await.unwrap_err();
+    let text = refused.to_string();
+    for part in ["there is no backend `nowhere`", "<text>:3"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}

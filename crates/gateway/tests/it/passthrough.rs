@@ -202,3 +202,25 @@ async fn an_upload_of_unknown_length_is_streamed_through() {
     soon("the reply", call).await.unwrap().unwrap();
     assert_eq!(line.upstream.seen()[0].body, "first second");
 }
+
+#[tokio::test]
+async fn a_reply_that_comes_before_the_upload_has_ended_is_not_held_back() {
+    let line = Line::start().await;
+    let (mut upload, body) = Outgoing::upload();
+    let url = line.url("/v1/unknown/thing");
+    let call = tokio::spawn(async move {
+        let headers = [("x-fault", "early-reply-413")];
+        send(Method::POST, url, &headers, body).await
+    });
+    upload.write("the first of much").await.unwrap();
+    let reply = soon("the reply", call).await.unwrap();
+    assert_eq!(reply.status, 413);
+    assert_eq!(
+        reply.header("portcullis-error"),
+        None,
+        "the upstream says so"
+    );
+    drop(upload);
+    let record = line.records.only().await;
+    assert_eq!(record.status.unwrap(), 413);
+}
