@@ -352,6 +352,26 @@ fn the_configuration_in_the_readme_is_valid() {
     );
 }
 
+#[test]
+fn the_code_in_the_readme_is_that_of_the_examples() {
+    let readme = fs::read_to_string(root().join("README.md"))
+        .unwrap()
+        .replace("\r\n", "\n");
+    let sources: String = ["one-layer", "embed", "own-policy"]
+        .iter()
+        .map(|name| {
+            fs::read_to_string(root().join(format!("examples/{name}/src/main.rs"))).unwrap()
+        })
+        .collect::<String>()
+        .replace("\r\n", "\n");
+    let blocks: Vec<_> = readme.split("```rust\n").skip(1).collect();
+    assert_eq!(blocks.len(), 3);
+    for block in blocks {
+        let code = block.split("```").next().unwrap();
+        assert!(sources.contains(code), "{code}");
+    }
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
