@@ -2,7 +2,6 @@
 //!
 //! `tests/sdk/run.py` makes every call twice, through the gateway and straight to upstreams of the same
 //! kind, and compares what it gets. Here is compared what the upstreams saw.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod python;
 mod twins;
