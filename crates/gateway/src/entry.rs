@@ -7,8 +7,9 @@ use std::task::{self, Poll};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::HeaderName;
-use http_body::{Frame, SizeHint};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderName, Method};
+use http_body::{Body as _, Frame, SizeHint};
 use portcullis_core::body::Body;
 use portcullis_core::context::{Context, ExchangeSink, Hold, Outcome, RequestId};
 use portcullis_core::error::{Error, codes};
@@ -82,6 +83,7 @@ where
             .headers_mut()
             .insert(REQUEST_ID, context.id().to_header());
         request.extensions_mut().insert(context.clone());
+        let head_only = request.method() == Method::HEAD;
         let mut waiting = Waiting(Some((context.hold(), context)));
         let reply = self.inner.call(request);
         Box::pin(async move {
@@ -89,6 +91,9 @@ where
             let (hold, context) = waiting.0.take().expect("taken here only");
             let mut reply = reply?;
             close_head(&context, &mut reply);
+            if head_only {
+                reply = without_body(reply);
+            }
             Ok(reply.map(|body| {
                 body.on_end(move |end| {
                     context.record(|exchange| {
@@ -143,6 +148,15 @@ fn close_head(context: &Context, reply: &mut Response) {
     {
         reply.headers_mut().insert(UPSTREAM_REQUEST_ID, theirs);
     }
+}
+
+/// The reply to a `HEAD` request: as long as the body would have been, which is not sent.
+fn without_body(mut reply: Response) -> Response {
+    if let Some(length @ 1..) = reply.body().size_hint().exact() {
+        let headers = reply.headers_mut();
+        headers.entry(CONTENT_LENGTH).or_insert(length.into());
+    }
+    reply.map(|_| Body::empty())
 }
 
 /// Turns a panic of the call, or of its reply's body, into the error `panicked`. Stands inside the layer

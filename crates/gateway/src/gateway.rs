@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 use portcullis_core::assemble::Registry;
-use portcullis_core::config::{Listener, ObjectId, Report};
+use portcullis_core::config::{Config, Kind, Listener, ObjectId, Report};
 use portcullis_core::llm::LlmCodec;
 use portcullis_core::respond::{Respond, RespondLayer};
 use portcullis_core::{BoxFuture, Request, Response};
@@ -103,9 +103,16 @@ impl Gateway {
         GatewayService(recorded)
     }
 
-    /// The service of a configuration without listeners: what an embedding program calls.
+    /// The service of a configuration without listeners: what an embedding program calls. Of several
+    /// projects without listeners it is that of the first by name; [`service`](Self::service) has the others.
+    /// Where every project has listeners, it finds no route.
     pub fn embedded(&self) -> GatewayService {
-        self.service(&builder::embedded())
+        let listeners = self.listeners();
+        let embedded = listeners
+            .into_iter()
+            .find(|(id, listener)| builder::is_embedded(id, listener));
+        let nowhere = || ObjectId::new(Config::DEFAULT_PROJECT, Kind::Listener, "");
+        self.service(&embedded.map_or_else(nowhere, |(id, _)| id))
     }
 
     /// Where its calls are recorded: metrics, and a way to wait until all that ended have been handled.

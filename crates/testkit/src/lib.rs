@@ -24,6 +24,7 @@
 mod capture;
 mod client;
 mod dialect;
+mod plan;
 mod script;
 mod shape;
 mod upstream;
@@ -35,7 +36,8 @@ pub use crate::{
         unused_addr,
     },
     dialect::{Dialect, Operation},
-    script::{Behaviour, Break, Chunking, Fault, Pacing, Script, UnknownFault},
+    plan::Break,
+    script::{Behaviour, Chunking, Fault, Pacing, Script, UnknownFault},
     shape::{Shape, ShapeEnd, ShapeUsage, shape, shapes},
     upstream::Upstream,
 };

@@ -1,7 +1,7 @@
 """The rest of OpenAI's API: embeddings, models, and what is passed through unread."""
 
 import openai
-from kit import Call, Ends, case, equal
+from kit import Call, Ends, case, dump, equal
 
 FILE = bytes(range(256)) * 1024
 # Bodies that are not read name the backend they are for by a model.
@@ -59,10 +59,9 @@ def models_that_do_not_exist(call: Call) -> None:
 @case
 def models_of_one_provider(call: Call) -> None:
     def listed(to: Ends) -> list:
-        return [list(to.openai.models.list()), list(to.anthropic.models.list())]
+        return dump([list(to.openai.models.list()), list(to.anthropic.models.list())])
 
-    got, wanted = listed(call.plain), listed(call.direct)
-    equal([[model.to_dict() for model in each] for each in got], [[model.to_dict() for model in each] for each in wanted])
+    equal(listed(call.plain), listed(call.direct))
 
 
 @case

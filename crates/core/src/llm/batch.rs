@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use super::Dialect;
+use crate::json::Raw;
 use crate::wire::sse::{Block, Frame};
 
 /// What an event is, found by looking at its bytes.
@@ -79,6 +80,8 @@ impl Batch {
             .map(|frame| {
                 let kind = if frame.data_lines() == 0 {
                     EventKind::KeepAlive
+                } else if is_torn(&frame, &raw) {
+                    EventKind::Unparsable
                 } else {
                     dialect.classify(frame.event_name(&raw), &frame.data(&raw))
                 };
@@ -134,6 +137,16 @@ impl Batch {
         kept.extend_from_slice(&self.raw[from..]);
         kept.freeze()
     }
+}
+
+/// Whether the stream stopped inside the document of this event. Its name alone says nothing then: a
+/// reply does not end with half of its last event.
+fn is_torn(frame: &Frame, raw: &[u8]) -> bool {
+    if frame.is_complete() {
+        return false;
+    }
+    let data = frame.data(raw);
+    data.is_empty() || data.starts_with(b"{") && Raw::parse(&data).is_err()
 }
 
 impl From<Bytes> for Batch {

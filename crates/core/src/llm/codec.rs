@@ -9,6 +9,7 @@ use super::{
     Dialect, Head, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation, TakeOnce,
 };
 use crate::body::Body;
+use crate::context::Context;
 use crate::error::{Error, codes};
 use crate::payload::Payload;
 use crate::protocol::{ArcService, Codec, Protocol};
@@ -82,12 +83,14 @@ impl LlmCodec {
         })
     }
 
-    async fn decode(&self, request: http::Request<Body>) -> Result<LlmRequest, Error> {
+    /// Reads the call an HTTP request makes, as [`serve`](Codec::serve) does first.
+    ///
+    /// # Errors
+    ///
+    /// When no dialect claims it, its body cannot be read, or its head makes no sense in its dialect.
+    pub async fn decode(&self, request: http::Request<Body>) -> Result<LlmRequest, Error> {
         let (mut head, body) = request.into_parts();
-        let context = head
-            .extensions
-            .get_or_insert_default::<crate::context::Context>()
-            .clone();
+        let context = head.extensions.get_or_insert_default::<Context>().clone();
         let claim = self.claim(&head).ok_or_else(|| {
             let what = format!(
                 "no dialect here has a call {} {}",
@@ -102,7 +105,10 @@ impl LlmCodec {
             (facts, LlmInput::Json(Payload::from(raw)))
         } else {
             let facts = claim.read(&head, &[])?;
-            (facts, LlmInput::Opaque(TakeOnce::new(body)))
+            (
+                facts,
+                LlmInput::Opaque(TakeOnce::new(counted(body, &context))),
+            )
         };
         let model: Arc<str> = facts.model.into();
         context.record(|exchange| {
@@ -140,6 +146,19 @@ impl LlmCodec {
     }
 }
 
+/// A body whose bytes are recorded when it has ended; the record waits for that.
+fn counted(body: Body, context: &Context) -> Body {
+    if let Some(bytes) = body.bytes() {
+        context.record(|exchange| exchange.bytes_in = bytes.len() as u64);
+        return body;
+    }
+    let (context, hold) = (context.clone(), context.hold());
+    body.on_end(move |end| {
+        context.record(|exchange| exchange.bytes_in = end.bytes);
+        drop(hold);
+    })
+}
+
 impl PickRender for LlmCodec {
     /// The dialect's own writing for what looks like a call in one, problem details for all else.
     fn pick(&self, head: &request::Parts) -> Arc<dyn Render> {
@@ -154,10 +173,6 @@ impl PickRender for LlmCodec {
 }
 
 impl Codec<Llm> for LlmCodec {
-    fn render(&self, head: &request::Parts) -> Arc<dyn Render> {
-        self.pick(head)
-    }
-
     async fn serve(
         &self,
         request: http::Request<Body>,
@@ -170,11 +185,16 @@ impl Codec<Llm> for LlmCodec {
 
 /// Writes a typed reply as HTTP. What nobody edited is the bytes received.
 fn encode(reply: LlmResponse) -> http::Response<Body> {
-    let LlmResponse { mut head, body, .. } = reply;
+    let LlmResponse {
+        mut head,
+        body,
+        ends,
+        ..
+    } = reply;
     let body = match body {
         LlmOutput::Whole(payload) => {
             head.headers.remove(CONTENT_LENGTH);
-            Body::from(payload.raw().clone())
+            ends.of(Body::from(payload.raw().clone()))
         }
         LlmOutput::Events(events) => {
             head.headers.remove(CONTENT_LENGTH);

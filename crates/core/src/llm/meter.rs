@@ -233,3 +233,99 @@ impl Drop for MeteredStream {
         self.end(Ended::Left);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::StreamExt;
+    use http::request;
+
+    use super::*;
+    use crate::body::Body;
+    use crate::context::Context as Call;
+    use crate::llm::{EventKind, Head, Operation};
+    use crate::payload::{Doc, Payload};
+    use crate::respond::{Problem, Render};
+
+    const STREAM: &[u8] = b"event: content\ndata: {\"a\":1}\n\nevent: finish\ndata: {\"b\":2}\n\n";
+    /// Where the document of the last event ends.
+    const KNOWN: usize = STREAM.len() - 2;
+
+    /// A dialect that goes by the names of events.
+    #[derive(Debug)]
+    struct Named;
+
+    impl Dialect for Named {
+        fn name(&self) -> &'static str {
+            "named"
+        }
+
+        fn claim(&self, _: &request::Parts, _: &str) -> Option<Operation> {
+            None
+        }
+
+        fn head(&self, _: Operation, _: &[u8]) -> Result<Head, Error> {
+            Ok(Head::default())
+        }
+
+        fn set_model(&self, _: &mut Payload<Doc>, _: &str) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn classify(&self, name: &[u8], _: &[u8]) -> EventKind {
+            match name {
+                b"finish" => EventKind::Finish,
+                _ => EventKind::Content,
+            }
+        }
+
+        fn usage(&self, _: &[u8], _: &mut Tokens) -> bool {
+            false
+        }
+
+        fn render(&self) -> Arc<dyn Render> {
+            Arc::new(Problem)
+        }
+    }
+
+    /// What comes of a stream, and whether it fails.
+    async fn metered(sent: &'static [u8]) -> (Vec<u8>, bool) {
+        let dialect: Arc<dyn Dialect> = Arc::new(Named);
+        let events = EventStream::read(Body::from(Bytes::from_static(sent)), dialect.clone());
+        let (head, ()) = http::Response::new(()).into_parts();
+        let reply = LlmResponse::new(head, dialect, LlmOutput::Events(events));
+        let attempt = Call::default().attempt("endpoint".into());
+        let LlmOutput::Events(mut events) = settle(attempt, Operation::Chat, 0, reply).body else {
+            unreachable!("a stream stays one");
+        };
+        let (mut got, mut failed) = (Vec::new(), false);
+        while let Some(batch) = events.next().await {
+            match batch {
+                Ok(batch) => got.extend_from_slice(batch.raw()),
+                Err(_) => failed = true,
+            }
+        }
+        (got, failed)
+    }
+
+    #[tokio::test]
+    async fn a_stream_cut_anywhere_fails_behind_its_last_whole_event() {
+        let first = STREAM.windows(2).position(|end| end == b"\n\n").unwrap() + 2;
+        for cut in 0..KNOWN {
+            let (got, failed) = metered(&STREAM[..cut]).await;
+            assert!(failed, "cut at {cut}");
+            let whole = if cut < first { 0 } else { first };
+            assert_eq!(got, &STREAM[..whole], "cut at {cut}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_without_its_last_line_ends_is_whole_and_stays_as_it_is() {
+        for end in KNOWN..=STREAM.len() {
+            assert_eq!(
+                metered(&STREAM[..end]).await,
+                (STREAM[..end].to_vec(), false)
+            );
+        }
+    }
+}

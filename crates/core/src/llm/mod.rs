@@ -13,10 +13,9 @@ mod stream;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::header::CONTENT_LENGTH;
 use http::{request, response};
 
-use crate::body::{Body, End};
+use crate::body::{Body, End, Ended};
 use crate::context::{Context, HasContext};
 use crate::payload::{Doc, Payload};
 use crate::protocol::{Protocol, Reply};
@@ -101,7 +100,12 @@ pub struct LlmResponse {
     pub dialect: Arc<dyn Dialect>,
     /// What was replied.
     pub body: LlmOutput,
+    ends: Ends,
 }
+
+/// Who waits for the end of a whole reply. One that is dropped unwritten tells them that its reader left.
+#[derive(Default)]
+struct Ends(Vec<Box<dyn FnOnce(End) + Send>>);
 
 impl LlmResponse {
     /// A reply in `dialect`.
@@ -110,7 +114,33 @@ impl LlmResponse {
             head,
             dialect,
             body,
+            ends: Ends::default(),
         }
+    }
+}
+
+impl Ends {
+    /// Tells of the end of `body` instead. Who asked first is told first.
+    fn of(mut self, body: Body) -> Body {
+        let waiting = std::mem::take(&mut self.0);
+        waiting.into_iter().fold(body, Body::on_end)
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        for f in self.0.drain(..) {
+            f(End {
+                how: Ended::Left,
+                bytes: 0,
+            });
+        }
+    }
+}
+
+impl fmt::Debug for Ends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} waiting", self.0.len())
     }
 }
 
@@ -139,9 +169,8 @@ impl Reply for LlmResponse {
     fn on_end(mut self, f: impl FnOnce(End) + Send + 'static) -> Self {
         self.body = match self.body {
             LlmOutput::Whole(payload) => {
-                // It may have been edited, and the server knows how long it is.
-                self.head.headers.remove(CONTENT_LENGTH);
-                LlmOutput::Opaque(Body::from(payload.raw().clone()).on_end(f))
+                self.ends.0.push(Box::new(f));
+                LlmOutput::Whole(payload)
             }
             LlmOutput::Events(events) => LlmOutput::Events(events.on_end(f)),
             LlmOutput::Opaque(body) => LlmOutput::Opaque(body.on_end(f)),

@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::request;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -14,14 +13,10 @@ use crate::BoxFuture;
 use crate::body::Body;
 use crate::context::HasContext;
 use crate::error::Error;
-use crate::respond::Render;
 
 /// Carries one HTTP exchange over a typed service: around it, not before it, since one exchange may be
 /// any number of typed calls, from none (a notification) to many (a batch).
 pub trait Codec<P: Protocol>: Send + Sync + 'static {
-    /// How errors of a call with this head are rendered, known before anything is decoded.
-    fn render(&self, head: &request::Parts) -> Arc<dyn Render>;
-
     /// Serves the exchange by calls to `inner`.
     fn serve(
         &self,

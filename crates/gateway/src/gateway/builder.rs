@@ -1,12 +1,13 @@
 //! Putting a gateway together.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use portcullis_core::assemble::Registry;
 use portcullis_core::config::{
-    self, Config, ConfigError, ConfigSource, Kind, Listener, Loaded, ObjectId, Report,
+    self, Config, ConfigError, ConfigSource, Listener, Loaded, ObjectId, Report,
 };
 use portcullis_core::context::ExchangeSink;
 
@@ -19,6 +20,8 @@ use crate::upstream::{Client, ClientConfig};
 
 /// The listener a gateway has that is only ever used as a service.
 const EMBEDDED: &str = "embedded";
+/// Its address, which nobody could mean: any port of every network.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Puts a [`Gateway`] together: what it knows by name, where its configuration comes from, where its
 /// records go.
@@ -183,23 +186,15 @@ fn open_log(
 fn embed(loaded: &mut Loaded) {
     for project in &mut loaded.projects {
         if project.config.listeners.is_empty() {
-            let nowhere = std::net::SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, 0));
-            project
-                .config
-                .listeners
-                .push(Listener::new(EMBEDDED, nowhere));
+            let listener = Listener::new(EMBEDDED, NOWHERE);
+            project.config.listeners.push(listener);
         }
     }
 }
 
-/// Whether a listener is only a service.
-pub(super) fn is_embedded(id: &ObjectId) -> bool {
-    *id.name == *EMBEDDED
-}
-
-/// The listener of the default project that is only a service.
-pub(super) fn embedded() -> ObjectId {
-    ObjectId::new(Config::DEFAULT_PROJECT, Kind::Listener, EMBEDDED)
+/// Whether a listener is only a service. One of that name which somebody configured is not.
+pub(super) fn is_embedded(id: &ObjectId, listener: &Listener) -> bool {
+    *id.name == *EMBEDDED && listener.address == NOWHERE
 }
 
 impl fmt::Debug for GatewayBuilder {

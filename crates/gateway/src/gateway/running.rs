@@ -50,7 +50,7 @@ impl Running {
     pub(super) async fn start(gateway: &Gateway) -> Result<Self, RunError> {
         let mut bound = Vec::new();
         for (id, listener) in gateway.listeners() {
-            if !builder::is_embedded(&id) {
+            if !builder::is_embedded(&id, &listener) {
                 bound.push((id, Listener::bind(ListenerConfig::from(&listener)).await?));
             }
         }

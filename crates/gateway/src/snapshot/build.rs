@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portcullis_core::assemble::{Build as _, Chain, Level, Registry, Scope};
+use portcullis_core::assemble::{AnyService, Build as _, Chain, Level, Registry, Scope};
 use portcullis_core::config::{self, ConfigError, Kind, Listener, Loaded, ObjectId, Report};
 use portcullis_core::error::{Error, codes};
 use portcullis_core::llm::{Llm, LlmCodec};
@@ -20,7 +20,8 @@ pub enum RefuseBy {
     /// The whole configuration: for one file.
     #[default]
     All,
-    /// The project it stands in: for a directory of projects.
+    /// The project it stands in, and the routes of others that need what it exports: for a directory of
+    /// projects.
     Project,
     /// The object it stands in and the routes that need that object: for a cluster.
     Object,
@@ -73,19 +74,22 @@ impl<'a> Builder<'a> {
         let mut report = Report::new();
         join::note_unread(loaded, &mut report);
         join::check_admin(loaded, &mut report);
-        let listeners = join::listeners(loaded, &mut report);
         let services = Services::new(
             self.registry,
             self.client.clone(),
             join::backends(loaded, &mut report),
         );
         self.backends(loaded, &services, &mut report);
+        let unsure = join::Unsure(loaded);
+        let mut listeners = join::listeners(loaded, previous, &mut report);
+        join::keep_missing_listeners(previous, &unsure, &mut listeners);
+        let closed = check_listeners(&mut listeners, previous, &services, &mut report);
         let mut routes = BTreeMap::new();
         for project in &loaded.projects {
             for (order, route) in project.config.routes.iter().enumerate() {
                 let id = project.config.id(Kind::Route, &route.identity());
                 report.seen(id.clone());
-                let built = self.route(&id, route, &listeners, &services);
+                let built = self.route(&id, route, (&listeners, &closed), &services);
                 let built = built.map_err(|e| report.refuse(id.clone(), e)).ok();
                 routes.insert(id, (order, route, built));
             }
@@ -93,7 +97,7 @@ impl<'a> Builder<'a> {
         if self.refuse_by == RefuseBy::All && !report.is_ok() {
             return Err(Refusal { report });
         }
-        let down = self.projects_down(&report);
+        let down = self.projects_down(&report, &services);
         let mut kept = BTreeMap::new();
         for (id, (order, route, built)) in routes {
             let built = built.filter(|_| !down.contains(&id.project));
@@ -103,9 +107,9 @@ impl<'a> Builder<'a> {
             let built = built.unwrap_or_else(|| Arc::new(broken(&id, route, &listeners)));
             kept.insert(id, (order, built));
         }
-        let mut listeners = listeners;
-        let unread = !loaded.unread.is_empty();
-        join::keep_previous(previous, &down, unread, &mut listeners, &mut kept);
+        listeners.retain(|id, _| !closed.contains(id));
+        join::keep_listeners(previous, &mut listeners, |id| down.contains(&id.project));
+        join::keep_routes(previous, &down, &unsure, &mut kept);
         Ok((Snapshot::assemble(listeners, kept), report))
     }
 
@@ -121,19 +125,20 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The projects an error takes down.
-    fn projects_down(&self, report: &Report) -> BTreeSet<Arc<str>> {
+    /// The projects an error of their own takes down.
+    fn projects_down(&self, report: &Report, services: &Services<'_>) -> BTreeSet<Arc<str>> {
         if self.refuse_by != RefuseBy::Project {
             return BTreeSet::new();
         }
-        report.errors().map(|(id, _)| id.project.clone()).collect()
+        let own = report.errors().filter(|(id, _)| !services.is_blameless(id));
+        own.map(|(id, _)| id.project.clone()).collect()
     }
 
     fn route(
         &self,
         id: &ObjectId,
         route: &config::Route,
-        listeners: &BTreeMap<ObjectId, Listener>,
+        (listeners, closed): (&BTreeMap<ObjectId, Listener>, &BTreeSet<ObjectId>),
         services: &Services<'_>,
     ) -> Result<Route, ConfigError> {
         let mut matches = Vec::with_capacity(route.matches.len());
@@ -147,59 +152,84 @@ impl<'a> Builder<'a> {
             matches.push(matching::read(wanted, &at)?);
         }
         let backend = services.of_route(id, &route.backend, &route.at.key("backend"))?;
-        let mut on = Vec::new();
-        for listener in join::listeners_of(id, route, listeners)? {
-            let scopes = [
-                Scope {
-                    level: Level::Listener,
-                    owner: listener,
-                    policies: &listeners[listener].policies,
-                },
-                Scope {
-                    level: Level::Route,
-                    owner: id,
-                    policies: &route.policies,
-                },
-            ];
-            let service = self.service(&scopes, &backend, services).ok_or_else(|| {
-                let what = format!(
-                    "a route cannot lead to a backend that speaks {}",
-                    backend.protocol()
-                );
-                ConfigError::new(route.at.key("backend"), what)
-            })??;
-            on.push((
-                listener.clone(),
-                Arc::new(Served {
-                    id: id.clone(),
-                    service,
-                    broken: None,
-                }),
-            ));
+        let at = Scope {
+            level: Level::Route,
+            owner: id,
+            policies: &route.policies,
+        };
+        let reached = join::listeners_of(id, route, listeners)?;
+        if reached.is_empty() {
+            // Nobody reaches it, and still it must be right.
+            self.service(&[at], route, &backend, services)?;
+        }
+        let mut on = Vec::with_capacity(reached.len());
+        for listener in reached.into_iter().filter(|l| !closed.contains(l)) {
+            let outside = scope(listener, &listeners[listener]);
+            let served = Served {
+                id: id.clone(),
+                service: self.service(&[outside, at], route, &backend, services)?,
+                broken: None,
+            };
+            on.push((listener.clone(), Arc::new(served)));
         }
         Ok(Route { matches, on })
     }
 
-    /// The policies around the backend, with the decoding its protocol needs. `None` for a protocol that
-    /// has none.
+    /// The policies around the backend, with the decoding its protocol needs.
     fn service(
         &self,
         scopes: &[Scope<'_>],
-        backend: &portcullis_core::assemble::AnyService,
+        route: &config::Route,
+        backend: &AnyService,
         services: &Services<'_>,
-    ) -> Option<Result<ArcService<Http>, ConfigError>> {
+    ) -> Result<ArcService<Http>, ConfigError> {
         if let Some(http) = backend.typed::<Http>() {
-            let chain = Chain::<Http>::build(services, scopes);
-            return Some(chain.map(|chain| ArcLayer::stack(&chain.http, http)));
+            let chain = Chain::<Http>::build(services, scopes)?;
+            return Ok(ArcLayer::stack(&chain.http, http));
         }
-        let llm = backend.typed::<Llm>()?;
-        let chain = Chain::<Llm>::build(services, scopes);
-        Some(chain.map(|chain| {
-            let codec = LlmCodec::new(services.registry().dialects().to_vec());
-            let decode = DecodeLayer::<Llm, _>::new(Arc::new(codec));
-            let decoded = decode.layer(ArcLayer::stack(&chain.typed, llm));
-            ArcLayer::stack(&chain.http, ArcService::new(decoded))
-        }))
+        let Some(llm) = backend.typed::<Llm>() else {
+            let protocol = backend.protocol();
+            let what = format!("a route cannot lead to a backend that speaks {protocol}");
+            return Err(ConfigError::new(route.at.key("backend"), what));
+        };
+        let chain = Chain::<Llm>::build(services, scopes)?;
+        let codec = LlmCodec::new(services.registry().dialects().to_vec());
+        let decode = DecodeLayer::<Llm, _>::new(Arc::new(codec));
+        let decoded = decode.layer(ArcLayer::stack(&chain.typed, llm));
+        Ok(ArcLayer::stack(&chain.http, ArcService::new(decoded)))
+    }
+}
+
+/// Refuses the listeners whose policies are wrong. What they were in the last build stands in for them;
+/// those that have not been there are returned: they stay closed.
+fn check_listeners(
+    listeners: &mut BTreeMap<ObjectId, Listener>,
+    previous: &Snapshot,
+    services: &Services<'_>,
+    report: &mut Report,
+) -> BTreeSet<ObjectId> {
+    let mut closed = BTreeSet::new();
+    for (id, listener) in listeners {
+        // Calls of any protocol come in here; of those there are, this one takes all policies.
+        let Err(wrong) = Chain::<Llm>::build(services, &[scope(id, listener)]) else {
+            continue;
+        };
+        report.refuse(id.clone(), wrong);
+        match previous.listeners.get(id) {
+            Some(last) => *listener = last.clone(),
+            None => {
+                closed.insert(id.clone());
+            }
+        }
+    }
+    closed
+}
+
+fn scope<'a>(id: &'a ObjectId, listener: &'a Listener) -> Scope<'a> {
+    Scope {
+        level: Level::Listener,
+        owner: id,
+        policies: &listener.policies,
     }
 }
 

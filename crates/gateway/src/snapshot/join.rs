@@ -54,32 +54,43 @@ pub(super) fn check_admin(loaded: &Loaded, report: &mut Report) {
     }
 }
 
-/// Every listener by identity. Of two that claim one address the project that comes first by name keeps it.
-pub(super) fn listeners(loaded: &Loaded, report: &mut Report) -> BTreeMap<ObjectId, Listener> {
-    let mut claimed: HashMap<SocketAddr, ObjectId> = HashMap::new();
-    let mut listeners = BTreeMap::new();
+/// Every listener by identity. Of two that claim one address the one that has it keeps it, else the one
+/// whose project comes first by name.
+pub(super) fn listeners(
+    loaded: &Loaded,
+    previous: &Snapshot,
+    report: &mut Report,
+) -> BTreeMap<ObjectId, Listener> {
+    let mut claims = Vec::new();
     for project in &loaded.projects {
         for listener in &project.config.listeners {
             let id = project.config.id(Kind::Listener, &listener.name);
             report.seen(id.clone());
-            let any_port = listener.address.port() == 0;
-            match claimed.get(&listener.address).filter(|_| !any_port) {
-                None => {
-                    claimed.insert(listener.address, id.clone());
-                    listeners.insert(id, listener.clone());
-                }
-                Some(owner) => {
-                    let what = format!("the address {} belongs to {owner}", listener.address);
-                    let hint = "let that listener have `export: true` and name it in `listeners` of the routes";
-                    report.refuse(
-                        id,
-                        ConfigError::new(listener.at.key("address"), what).hint(hint),
-                    );
-                }
-            }
+            let last = previous.listeners.get(&id);
+            let new = last.is_none_or(|last| last.address != listener.address);
+            claims.push((new, id, listener));
         }
     }
+    claims.sort_by_key(|(new, ..)| *new);
+    let mut owners: HashMap<SocketAddr, ObjectId> = HashMap::new();
+    let mut listeners = BTreeMap::new();
+    for (_, id, listener) in claims {
+        if let Some(owner) = owners.get(&listener.address) {
+            report.refuse(id, taken(listener, owner));
+            continue;
+        }
+        if listener.address.port() != 0 {
+            owners.insert(listener.address, id.clone());
+        }
+        listeners.insert(id, listener.clone());
+    }
     listeners
+}
+
+fn taken(listener: &Listener, owner: &ObjectId) -> ConfigError {
+    let what = format!("the address {} belongs to {owner}", listener.address);
+    let hint = "let that listener have `export: true` and name it in `listeners` of the routes";
+    ConfigError::new(listener.at.key("address"), what).hint(hint)
 }
 
 /// Every backend by identity.
@@ -141,35 +152,65 @@ pub(super) fn listeners_of<'l>(
     Ok(found)
 }
 
-/// Keeps the listeners and routes of the last good build for projects that were refused as a whole; and
-/// while a document could not be read (`unread`) those that are missing, since they may stand in it.
-pub(super) fn keep_previous(
+/// Whose absence from a configuration does not mean that somebody removed it.
+pub(super) struct Unsure<'a>(pub(super) &'a Loaded);
+
+impl Unsure<'_> {
+    /// Whether this object may stand in what could not be read: a document, something of its project
+    /// outside of objects, one of its kind without a readable name, or itself.
+    fn may_hold(&self, id: &ObjectId) -> bool {
+        let refused = self.0.projects.iter().flat_map(|project| &project.refused);
+        !self.0.unread.is_empty()
+            || refused.map(|one| &one.object).any(|one| {
+                let nameless = one.kind == id.kind && one.name.starts_with('/');
+                let whole = one.kind == Kind::Project;
+                one == id || (one.project == id.project && (nameless || whole))
+            })
+    }
+}
+
+/// Keeps listeners of the last good build that `keep` wants, where nobody else has their address now.
+pub(super) fn keep_listeners(
     previous: &Snapshot,
-    down: &BTreeSet<Arc<str>>,
-    unread: bool,
     listeners: &mut BTreeMap<ObjectId, Listener>,
-    routes: &mut BTreeMap<ObjectId, (usize, Arc<Route>)>,
+    keep: impl Fn(&ObjectId) -> bool,
 ) {
-    for (id, listener) in &previous.listeners {
-        if down.contains(&id.project) {
-            listeners.insert(id.clone(), listener.clone());
-        } else if unread {
-            listeners
-                .entry(id.clone())
-                .or_insert_with(|| listener.clone());
+    for (id, last) in previous.listeners.iter().filter(|(id, _)| keep(id)) {
+        let address = last.address;
+        let mut others = listeners.iter().filter(|(other, _)| *other != id);
+        if address.port() == 0 || others.all(|(_, other)| other.address != address) {
+            listeners.insert(id.clone(), last.clone());
         }
     }
-    let had_build: BTreeSet<_> = previous
-        .routes
-        .keys()
-        .map(|id| id.project.clone())
-        .collect();
+}
+
+/// Keeps the listeners of the last good build that are missing without anybody having removed them.
+pub(super) fn keep_missing_listeners(
+    previous: &Snapshot,
+    unsure: &Unsure<'_>,
+    listeners: &mut BTreeMap<ObjectId, Listener>,
+) {
+    let there: BTreeSet<_> = listeners.keys().cloned().collect();
+    keep_listeners(previous, listeners, |id| {
+        !there.contains(id) && unsure.may_hold(id)
+    });
+}
+
+/// Keeps the routes of the last good build that are missing without anybody having removed them. Projects
+/// that are `down` keep theirs as they were, and get no new ones.
+pub(super) fn keep_routes(
+    previous: &Snapshot,
+    down: &BTreeSet<Arc<str>>,
+    unsure: &Unsure<'_>,
+    routes: &mut BTreeMap<ObjectId, (usize, Arc<Route>)>,
+) {
+    let had_build: BTreeSet<_> = previous.routes.keys().map(|id| &id.project).collect();
     routes.retain(|id, _| {
         let from_last = down.contains(&id.project) && had_build.contains(&id.project);
         !from_last || previous.routes.contains_key(id)
     });
     for (id, route) in &previous.routes {
-        if unread || down.contains(&id.project) {
+        if down.contains(&id.project) || unsure.may_hold(id) {
             routes
                 .entry(id.clone())
                 .or_insert_with(|| (usize::MAX, route.clone()));

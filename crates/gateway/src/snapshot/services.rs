@@ -1,7 +1,7 @@
 //! The backends of a build, made once each, on first use.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::assemble::{AnyService, Build, BuildContext, Registry};
 use portcullis_core::config::{Backend, BackendRef, ConfigError, Kind, ObjectId, Pointer, nearest};
@@ -13,6 +13,8 @@ pub(super) struct Services<'a> {
     client: ArcService<Http>,
     backends: BTreeMap<ObjectId, &'a Backend>,
     built: RefCell<BTreeMap<ObjectId, State>>,
+    /// Objects refused for nothing of their own project: they need what another's refused.
+    blameless: RefCell<BTreeSet<ObjectId>>,
 }
 
 /// How far a backend has come.
@@ -35,6 +37,7 @@ impl<'a> Services<'a> {
             client,
             backends,
             built: RefCell::default(),
+            blameless: RefCell::default(),
         }
     }
 
@@ -56,9 +59,18 @@ impl<'a> Services<'a> {
             } => self.named(route, &format!("{project}/{name}"), at),
             BackendRef::Inline(backend) => {
                 let id = ObjectId::new(route.project.clone(), Kind::Backend, backend.name.as_str());
-                self.make(&id, backend)
+                let made = self.make(&id, backend);
+                if made.is_err() && self.is_blameless(&id) {
+                    self.blameless.borrow_mut().insert(route.clone());
+                }
+                made
             }
         }
+    }
+
+    /// Whether an object that was refused only needs what another project's fault took from it.
+    pub(super) fn is_blameless(&self, id: &ObjectId) -> bool {
+        self.blameless.borrow().contains(id)
     }
 
     /// Builds a backend, or returns what came of it before.
@@ -154,10 +166,13 @@ impl Build for Services<'_> {
                 Pointer::root(),
                 format!("`{name}` refers back to this backend: a circle"),
             ),
-            _ => ConfigError::new(
-                Pointer::root(),
-                format!("backend `{}` was refused: {}", backend.name, e.what),
-            ),
+            _ => {
+                if foreign || self.is_blameless(&id) {
+                    self.blameless.borrow_mut().insert(from.clone());
+                }
+                let what = format!("backend `{}` was refused: {}", backend.name, e.what);
+                ConfigError::new(Pointer::root(), what)
+            }
         })
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! `tests/sdk/run.py` makes every call twice, through the gateway and straight to upstreams of the same
 //! kind, and compares what it gets. Here is compared what the upstreams saw.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod python;
 mod twins;
 
 use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use portcullis::core::context::{Exchange, ExchangeSink, Outcome};
 use portcullis::source::ValueSource;
 use portcullis::{Gateway, Running};
 use portcullis_testkit::{Ended, Seen};
@@ -35,7 +38,8 @@ async fn the_official_sdks_work_through_the_gateway_as_they_do_without_it() {
         Err(reason) => return eprintln!("skipped: {reason}"),
     };
     let (behind, beside) = (Upstreams::start().await, Upstreams::start().await);
-    let gateway = start(&behind).await;
+    let records = Records::default();
+    let gateway = start(&behind, records.clone()).await;
     let (_, address) = &gateway.addresses()[0];
     let mut script = python::script(&python);
     script.env("GATEWAY", format!("http://{address}"));
@@ -51,10 +55,41 @@ async fn the_official_sdks_work_through_the_gateway_as_they_do_without_it() {
     twins::compare(&behind, &beside);
     twins::check_calls(&behind);
     gateway.stop().await;
+    records.check(ran.left.len());
+}
+
+/// The records of all calls.
+#[derive(Clone, Default)]
+struct Records(Arc<Mutex<Vec<Exchange>>>);
+
+impl ExchangeSink for Records {
+    fn record(&self, exchange: Box<Exchange>) {
+        self.lock().push(*exchange);
+    }
+}
+
+impl Records {
+    fn lock(&self) -> MutexGuard<'_, Vec<Exchange>> {
+        self.0.lock().expect("nobody panics with it")
+    }
+
+    /// Demands that what the callers who left have cost is recorded, if only by estimate.
+    fn check(&self, left: usize) {
+        let records = self.lock();
+        let gone = |record: &&Exchange| record.outcome == Outcome::ClientLeft;
+        let gone: Vec<_> = records.iter().filter(gone).collect();
+        assert_eq!(gone.len(), left);
+        for record in gone {
+            let usage = record.usage().expect("what reached an upstream was billed");
+            assert!(usage.estimated && usage.input > 0, "{record:?}");
+            let begun = record.first_token().is_some();
+            assert_eq!(usage.output > 0, begun, "{record:?}");
+        }
+    }
 }
 
 /// A gateway before these upstreams.
-async fn start(behind: &Upstreams) -> Running {
+async fn start(behind: &Upstreams, records: Records) -> Running {
     let (openai, anthropic) = (behind.openai.url(), behind.anthropic.url());
     let config = format!(
         r#"
@@ -77,7 +112,9 @@ async fn start(behind: &Upstreams) -> Running {
         - {{match: {{path: {{prefix: /anthropic}}}}, backend: anthropic}}
         "#
     );
-    let gateway = Gateway::builder().source(ValueSource::text(&config));
+    let gateway = Gateway::builder()
+        .source(ValueSource::text(&config))
+        .sink(records);
     let gateway = gateway.build().await.expect("the configuration is right");
     gateway.run().await.expect("a free port is bound")
 }

@@ -86,7 +86,11 @@ pub(crate) fn compare(behind: &Upstreams, beside: &Upstreams) {
 pub(crate) fn check_calls(behind: &Upstreams) {
     for upstream in behind.both() {
         for seen in upstream.seen() {
-            let case = case(&seen).expect("every call is marked");
+            let Some(case) = case(&seen) else {
+                // What a list of several backends is made of, the gateway asks for by itself.
+                assert_eq!(seen.path(), "/v1/models", "a call nobody made");
+                continue;
+            };
             assert!(!case.starts_with("echo_"), "{case} reached an upstream");
             assert!(!case.contains("_refused_"), "{case} reached an upstream");
             let shown = seen
@@ -112,8 +116,8 @@ struct Arrived {
 fn arrived(upstream: &Upstream) -> BTreeMap<String, Vec<Arrived>> {
     let mut cases = BTreeMap::<_, Vec<_>>::new();
     for seen in upstream.seen() {
-        if seen.ended != Ended::Cancelled {
-            let case = case(&seen).expect("every call is marked").to_owned();
+        let case = case(&seen).map(str::to_owned);
+        if let Some(case) = case.filter(|_| seen.ended != Ended::Cancelled) {
             cases.entry(case).or_default().push(Arrived::of(seen));
         }
     }

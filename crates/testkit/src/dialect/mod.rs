@@ -13,7 +13,7 @@ use serde_json::json;
 
 use self::ask::Ask;
 pub(crate) use self::route::Route;
-use crate::upstream::plan::Answer;
+use crate::plan::Answer;
 
 /// Whose wire format a reply follows.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -2,16 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-/// How a connection is broken. Over HTTP/2 all its streams go with it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Break {
-    /// A clean end of the TCP stream, in the middle of the HTTP message.
-    Fin,
-    /// A TCP reset.
-    Reset,
-    /// Bytes that are not HTTP, then a clean end.
-    Garbage,
-}
+use crate::plan::Break;
 
 /// Something an upstream does wrong. `usize` counts events of a stream; a reply that is no stream
 /// counts as two events, its halves.

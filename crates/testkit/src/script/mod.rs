@@ -8,6 +8,6 @@ mod play;
 pub(crate) use self::play::play;
 pub use self::{
     behaviour::{Behaviour, Script},
-    fault::{Break, Fault, UnknownFault},
+    fault::{Fault, UnknownFault},
     pacing::{Chunking, Pacing},
 };

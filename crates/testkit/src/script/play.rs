@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use crate::{
     dialect::{self, Operation},
-    script::{Behaviour, Break, Chunking, Fault, Pacing},
-    upstream::plan::{Answer, Content, Piece, Plan, Step, cut, join},
+    plan::{Answer, Break, Content, Piece, Plan, Step, cut, join},
+    script::{Behaviour, Chunking, Fault, Pacing},
 };
 
 /// Plans how an answer is sent.

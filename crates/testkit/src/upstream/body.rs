@@ -14,10 +14,8 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{
     capture::{Call, Ended},
-    upstream::{
-        plan::{Plan, Step},
-        wire::Line,
-    },
+    plan::{Plan, Step},
+    upstream::wire::Line,
 };
 
 type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -1,7 +1,6 @@
 //! The far end of the request line: an LLM host on a loopback socket.
 
 mod body;
-pub(crate) mod plan;
 mod serve;
 mod settings;
 mod wire;

@@ -21,11 +21,11 @@ use tokio::net::TcpStream;
 use crate::{
     capture::{Call, Ended, Ledger, Seen},
     dialect::{self, Route},
-    script::{Behaviour, Break, Fault, UnknownFault, play},
+    plan::{Answer, Break, Content, Plan, split_events},
+    script::{Behaviour, Fault, UnknownFault, play},
     shape::Shape,
     upstream::{
         body::{PlanBody, wait},
-        plan::{Answer, Content, Plan, split_events},
         settings::Settings,
         wire::{Line, Wire},
     },

@@ -18,7 +18,7 @@ use tokio::{
     sync::Notify,
 };
 
-use crate::script::Break;
+use crate::plan::Break;
 
 /// What the connection, its requests and their replies share.
 #[derive(Debug, Default)]

@@ -12,7 +12,7 @@ use portcullis_core::body::Body;
 use portcullis_core::context::{Context, HasContext, Outcome};
 use portcullis_core::error::{Error, codes};
 use portcullis_core::protocol::{ArcService, Codec, Protocol};
-use portcullis_core::respond::Render;
+use portcullis_core::respond::{PickRender, Render};
 use portcullis_core::wire::sse;
 use portcullis_core::{Request, Response};
 use serde_json::{Value, json};
@@ -24,11 +24,13 @@ pub(crate) const SESSION: &str = "mcp-session-id";
 
 pub(crate) struct McpCodec;
 
-impl Codec<Mcp> for McpCodec {
-    fn render(&self, _: &request::Parts) -> Arc<dyn Render> {
+impl PickRender for McpCodec {
+    fn pick(&self, _: &request::Parts) -> Arc<dyn Render> {
         Arc::new(JsonRpc)
     }
+}
 
+impl Codec<Mcp> for McpCodec {
     async fn serve(&self, mut request: Request, inner: ArcService<Mcp>) -> Result<Response, Error> {
         let context = request.context().clone();
         context.record(|exchange| exchange.protocol = Mcp::NAME);

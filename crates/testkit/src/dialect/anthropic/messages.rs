@@ -9,7 +9,7 @@ use crate::{
         anthropic::messages_stream,
         ask::{Ask, Say},
     },
-    upstream::plan::Answer,
+    plan::Answer,
 };
 
 /// Thinking costs this many output tokens.

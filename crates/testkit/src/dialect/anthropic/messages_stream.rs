@@ -7,7 +7,7 @@ use crate::{
         anthropic::messages::{Message, THINKING_TOKENS},
         ask::Say,
     },
-    upstream::plan::Piece,
+    plan::Piece,
 };
 
 /// All events, from `message_start` to `message_stop`, with a `ping` as the vendor sends one.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     dialect::{Offer, Refusal},
-    upstream::plan::Answer,
+    plan::Answer,
 };
 
 /// Answers the host's models, or one of them.

@@ -9,7 +9,7 @@ use crate::{
         ask::{Ask, Say},
         openai::{CREATED, tool},
     },
-    upstream::plan::{Answer, Piece},
+    plan::{Answer, Piece},
 };
 
 /// Answers with `choices`, or with their chunks.

@@ -9,7 +9,7 @@ use crate::{
         ask::Ask,
         checksum::{base64, fnv1a},
     },
-    upstream::plan::Answer,
+    plan::Answer,
 };
 
 /// Answers one vector per input, as floats or as base64 of little-endian `f32`.

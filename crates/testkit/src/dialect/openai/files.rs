@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     dialect::{Refusal, checksum, multipart, multipart::Field, openai::CREATED},
-    upstream::plan::{Answer, Content},
+    plan::{Answer, Content},
 };
 
 /// Answers what arrived: the file's byte count and its checksum.

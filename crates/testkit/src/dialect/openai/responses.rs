@@ -9,7 +9,7 @@ use crate::{
         ask::{Ask, Say},
         openai::{CREATED, responses_stream, tool},
     },
-    upstream::plan::Answer,
+    plan::Answer,
 };
 
 /// Answers a response, or the events that build it.

@@ -7,7 +7,7 @@ use crate::{
         ask::Say,
         openai::responses::{Responses, text_part},
     },
-    upstream::plan::Piece,
+    plan::Piece,
 };
 
 /// All events, numbered, the last one terminal.

@@ -1,4 +1,4 @@
-//! What finding a route costs: `cargo run --release --example route_match -- <routes> <matches>`.
+//! What finding a route costs: `route_match ROUTES MATCHES`.
 //!
 //! Builds a table of so many routes, spread over hosts and prefixes, looks up so many requests and
 //! prints a checksum of what they found. Under `valgrind --tool=callgrind`, the difference between

@@ -5,7 +5,16 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::script::Break;
+/// How a connection is broken. Over HTTP/2 all its streams go with it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Break {
+    /// A clean end of the TCP stream, in the middle of the HTTP message.
+    Fin,
+    /// A TCP reset.
+    Reset,
+    /// Bytes that are not HTTP, then a clean end.
+    Garbage,
+}
 
 /// What a dialect answers, before any fault or pacing.
 #[derive(Debug)]

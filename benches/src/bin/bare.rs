@@ -1,0 +1,81 @@
+//! The least a proxy made of hyper can do: `bare LISTEN UPSTREAM`. It accepts, forwards through a pool of
+//! kept connections and copies the answer back. No body is looked at, no header added, nothing is logged.
+//! What the gateway costs is told as a multiple of this.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use http::uri::{Authority, Scheme, Uri};
+use http::{HeaderMap, Request, Response, header};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::client::legacy::{Client, Error, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+
+type Upstream = Client<HttpConnector, Incoming>;
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let mut argument = || arguments.next().context("usage: bare LISTEN UPSTREAM");
+    let (listen, upstream) = (argument()?.parse()?, argument()?.parse()?);
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(listen, upstream))
+}
+
+async fn serve(listen: SocketAddr, upstream: Authority) -> Result<()> {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let client = Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .build(connector);
+    let listener = TcpListener::bind(listen).await?;
+    loop {
+        let (socket, _) = listener.accept().await?;
+        socket.set_nodelay(true)?;
+        tokio::spawn(connection(socket, client.clone(), upstream.clone()));
+    }
+}
+
+async fn connection(socket: TcpStream, client: Upstream, upstream: Authority) {
+    let service = service_fn(|request| forward(&client, &upstream, request));
+    // A call that fails closes its connection, and the client sees that.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(socket), service)
+        .await;
+}
+
+async fn forward(
+    client: &Upstream,
+    upstream: &Authority,
+    mut request: Request<Incoming>,
+) -> Result<Response<Incoming>, Error> {
+    let mut uri = std::mem::take(request.uri_mut()).into_parts();
+    uri.scheme = Some(Scheme::HTTP);
+    uri.authority = Some(upstream.clone());
+    *request.uri_mut() = Uri::from_parts(uri).expect("a path, and now an authority");
+    strip(request.headers_mut());
+    request.headers_mut().remove(header::HOST);
+    let mut response = client.request(request).await?;
+    strip(response.headers_mut());
+    Ok(response)
+}
+
+/// Takes out what is about one connection only.
+fn strip(headers: &mut HeaderMap) {
+    const HOP: [header::HeaderName; 6] = [
+        header::CONNECTION,
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        header::TE,
+        header::TRAILER,
+        header::UPGRADE,
+    ];
+    for name in &HOP {
+        headers.remove(name);
+    }
+    headers.remove("keep-alive");
+}

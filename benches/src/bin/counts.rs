@@ -1,0 +1,176 @@
+//! The gate: counts the instructions of fixed calls under valgrind and holds them to `baseline.json`.
+//! Run it as `benches/gate`, which builds what it needs and skips where there is no valgrind.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Write, stdout};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use portcullis_benches::peer::{Load, Peer, Setup, load, mock};
+use portcullis_benches::process::{MEASURED, Server, program};
+use portcullis_benches::scenario::Scenario;
+use tempfile::TempDir;
+
+/// So much more than the baseline, in percent, fails.
+const TOLERANCE: f64 = 3.0;
+/// A match among 10,000 routes may take so many times one among 10.
+const MAX_ROUTE_RATIO: f64 = 3.0;
+
+/// What is counted, and for how many calls.
+const COUNTED: [(Scenario, u64); 4] = [
+    (Scenario::Small, 400),
+    (Scenario::Large, 100),
+    (Scenario::Embeddings, 100),
+    (Scenario::Burst, 60),
+];
+const ROUTES: [u64; 2] = [10, 10_000];
+const MATCHES: u64 = 6_000;
+
+/// Counts instructions in user space for one call of each kind, and one match of a route.
+#[derive(Clone, Copy, Parser)]
+struct Arguments {
+    /// Write the counts to the baseline instead of holding them to it.
+    #[arg(long)]
+    update: bool,
+    /// Measure the gateway without API key and access log.
+    #[arg(long)]
+    plain: bool,
+}
+
+type Counts = BTreeMap<String, u64>;
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let counts = count(arguments)?;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("baseline.json");
+    let baseline: Counts = match fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text).context("the baseline cannot be read")?,
+        Err(_) if arguments.update => Counts::new(),
+        Err(error) => return Err(error).context("no baseline; `benches/gate --update` writes one"),
+    };
+    let worse = report(&counts, &baseline)?;
+    let ratio = counts["route match, 10000"] as f64 / counts["route match, 10"] as f64;
+    writeln!(stdout(), "10,000 routes take {ratio:.2} times 10 routes")?;
+    ensure!(
+        ratio <= MAX_ROUTE_RATIO,
+        "that is more than {MAX_ROUTE_RATIO}"
+    );
+    if arguments.update {
+        let text = serde_json::to_string_pretty(&counts)? + "\n";
+        fs::write(&path, text).context("the baseline cannot be written")?;
+    } else if !worse.is_empty() {
+        bail!(
+            "more than {TOLERANCE} % above the baseline: {}",
+            worse.join("; ")
+        );
+    }
+    Ok(())
+}
+
+fn count(arguments: Arguments) -> Result<Counts> {
+    let scratch = Scratch(TempDir::new()?);
+    let setup = if arguments.plain {
+        Setup::Plain
+    } else {
+        Setup::Full
+    };
+    let mock = mock()?;
+    let mut counts = Counts::new();
+    for (scenario, calls) in COUNTED {
+        for peer in [Peer::Bare, Peer::Portcullis] {
+            let run = |calls| scratch.calls(peer, setup, &mock, scenario, calls);
+            let each = (run(2 * calls)? - run(calls)?) / calls;
+            counts.insert(format!("{}, {}", scenario.name(), peer.name()), each);
+        }
+    }
+    for routes in ROUTES {
+        let run = |matches| scratch.matches(routes, matches);
+        let each = (run(2 * MATCHES)? - run(MATCHES)?) / MATCHES;
+        counts.insert(format!("route match, {routes}"), each);
+    }
+    Ok(counts)
+}
+
+/// Prints counts and baseline side by side. Returns what is worse than it may be.
+fn report(counts: &Counts, baseline: &Counts) -> Result<Vec<String>> {
+    let mut out = stdout();
+    let mut worse = Vec::new();
+    writeln!(
+        out,
+        "{:24} {:>12} {:>12}",
+        "instructions", "baseline", "now"
+    )?;
+    for (what, now) in counts {
+        let Some(before) = baseline.get(what) else {
+            writeln!(out, "{what:24} {:>12} {now:>12}", "-")?;
+            continue;
+        };
+        let change = (*now as f64 / *before as f64 - 1.0) * 100.0;
+        writeln!(out, "{what:24} {before:>12} {now:>12} {change:+7.2} %")?;
+        if change > TOLERANCE {
+            worse.push(format!("{what} {change:+.2} %"));
+        } else if change < -TOLERANCE {
+            writeln!(
+                out,
+                "  better by more than the tolerance: `benches/gate --update`"
+            )?;
+        }
+    }
+    Ok(worse)
+}
+
+/// Where valgrind writes.
+struct Scratch(TempDir);
+
+impl Scratch {
+    /// The instructions of a proxy that starts, answers so many calls on one connection, and ends.
+    fn calls(
+        &self,
+        peer: Peer,
+        setup: Setup,
+        mock: &Server,
+        scenario: Scenario,
+        calls: u64,
+    ) -> Result<u64> {
+        let running = peer.start(setup, mock.address, &self.valgrind())?;
+        load(running.server.address, scenario, Load::counted(1, calls))?;
+        running.server.stop()?;
+        self.total()
+    }
+
+    /// The instructions of building a table of routes and matching so often.
+    fn matches(&self, routes: u64, matches: u64) -> Result<u64> {
+        let mut command = program(MEASURED, &self.valgrind(), "route_match")?;
+        let output = command
+            .args([routes.to_string(), matches.to_string()])
+            .output()?;
+        ensure!(output.status.success(), "{command:?} failed");
+        self.total()
+    }
+
+    fn valgrind(&self) -> Vec<String> {
+        let file = self.file();
+        let arguments = ["valgrind", "-q", "--tool=callgrind"];
+        let file = format!("--callgrind-out-file={}", file.display());
+        arguments
+            .map(String::from)
+            .into_iter()
+            .chain([file])
+            .collect()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.path().join("callgrind.out")
+    }
+
+    fn total(&self) -> Result<u64> {
+        let text = fs::read_to_string(self.file()).context("valgrind wrote nothing")?;
+        let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
+        Ok(total
+            .context("no total in what valgrind wrote")?
+            .trim()
+            .parse()?)
+    }
+}
