@@ -1,5 +1,8 @@
 //! The program as its users meet it: its output, its exit codes, and calls over sockets.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what drives the program fails a test as an assertion does"
+)]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
