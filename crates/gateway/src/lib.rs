@@ -4,6 +4,7 @@ pub mod admin;
 pub mod backend;
 pub mod client;
 pub mod entry;
+#[cfg(feature = "providers")]
 pub mod explain;
 mod gateway;
 #[cfg(test)]
@@ -16,11 +17,14 @@ pub mod snapshot;
 pub mod source;
 pub mod telemetry;
 pub mod upstream;
+#[cfg(feature = "providers")]
 pub mod zero;
 
 pub use gateway::{BuildError, Gateway, GatewayBuilder, GatewayService, RunError, Running};
 pub use portcullis_core as core;
+#[cfg(feature = "policies")]
 pub use portcullis_policies as policies;
+#[cfg(feature = "providers")]
 pub use portcullis_providers as providers;
 pub use registry::{error_codes, registry};
 pub use snapshot::validate;

@@ -11,7 +11,9 @@ use crate::listener;
 /// your own before handing it to [`GatewayBuilder::registry`](crate::GatewayBuilder::registry).
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
+    #[cfg(feature = "providers")]
     portcullis_providers::register(&mut registry);
+    #[cfg(feature = "policies")]
     portcullis_policies::register(&mut registry);
     registry.backend::<Http, _>(DirectResponseBackend);
     registry
@@ -21,7 +23,9 @@ pub fn registry() -> Registry {
 pub fn error_codes() -> Vec<&'static Code> {
     let tables = [
         codes::ALL,
+        #[cfg(feature = "policies")]
         portcullis_policies::codes::CODES,
+        #[cfg(feature = "providers")]
         portcullis_providers::codes::CODES,
         listener::CODES,
     ];

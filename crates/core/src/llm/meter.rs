@@ -146,7 +146,8 @@ impl Meter {
     /// is told the caller about that would become a part of it.
     fn note(&mut self, batch: &Batch) -> bool {
         self.seen.note(batch);
-        if self.seen.content {
+        // A reply may come as one event: its finish reason beside all of its content.
+        if self.seen.content || self.seen.finish {
             self.attempt.content();
         }
         for event in batch.events() {
