@@ -49,16 +49,12 @@ pub(crate) fn ask(request: &LlmRequest, dialect: Arc<dyn Dialect>) -> LlmRequest
 /// `models_unlisted` when it does not list any: the upstream's own words are written in its dialect, which
 /// need not be the caller's.
 pub(crate) async fn read(reply: LlmResponse) -> Result<Vec<ModelEntry>, Error> {
-    let LlmResponse { head, body, .. } = reply;
+    let (head, body) = reply.into_http().into_parts();
     if !head.status.is_success() {
         return Err(refused(&head));
     }
-    let raw = match body {
-        LlmOutput::Whole(payload) => Some(payload.raw().clone()),
-        LlmOutput::Opaque(body) => Some(body.collect(MAX_LIST).await.map_err(unreadable)?),
-        LlmOutput::Events(_) => None,
-    };
-    let listed = raw.and_then(|raw| list_models(&raw));
+    let raw = body.collect(MAX_LIST).await.map_err(unreadable)?;
+    let listed = list_models(&raw);
     listed.ok_or_else(|| {
         Error::new(
             &MODELS_UNLISTED,

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::CONTENT_ENCODING;
 use http::{HeaderValue, Method, request};
 
-use super::{
-    Dialect, Head, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation, TakeOnce,
-};
+use super::{Dialect, Head, Llm, LlmInput, LlmRequest, LlmResponse, Operation, TakeOnce};
 use crate::body::Body;
 use crate::context::Context;
 use crate::error::{Error, codes};
@@ -179,30 +177,8 @@ impl Codec<Llm> for LlmCodec {
         inner: ArcService<Llm>,
     ) -> Result<http::Response<Body>, Error> {
         let request = self.decode(request).await?;
-        inner.send(request).await.map(encode)
+        inner.send(request).await.map(LlmResponse::into_http)
     }
-}
-
-/// Writes a typed reply as HTTP. What nobody edited is the bytes received.
-fn encode(reply: LlmResponse) -> http::Response<Body> {
-    let LlmResponse {
-        mut head,
-        body,
-        ends,
-        ..
-    } = reply;
-    let body = match body {
-        LlmOutput::Whole(payload) => {
-            head.headers.remove(CONTENT_LENGTH);
-            ends.of(Body::from(payload.raw().clone()))
-        }
-        LlmOutput::Events(events) => {
-            head.headers.remove(CONTENT_LENGTH);
-            events.into_body()
-        }
-        LlmOutput::Opaque(body) => body,
-    };
-    http::Response::from_parts(head, body)
 }
 
 /// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`), or

@@ -13,6 +13,7 @@ mod stream;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::header::CONTENT_LENGTH;
 use http::{request, response};
 
 use crate::body::{Body, End, Ended};
@@ -116,6 +117,29 @@ impl LlmResponse {
             body,
             ends: Ends::default(),
         }
+    }
+
+    /// The reply as HTTP. What nobody edited is the bytes received.
+    pub fn into_http(self) -> http::Response<Body> {
+        let Self {
+            mut head,
+            body,
+            ends,
+            ..
+        } = self;
+        let body = match body {
+            LlmOutput::Whole(payload) => {
+                // It may have been edited, and the server knows how long it is.
+                head.headers.remove(CONTENT_LENGTH);
+                ends.of(Body::from(payload.raw().clone()))
+            }
+            LlmOutput::Events(events) => {
+                head.headers.remove(CONTENT_LENGTH);
+                events.into_body()
+            }
+            LlmOutput::Opaque(body) => body,
+        };
+        http::Response::from_parts(head, body)
     }
 }
 

@@ -1,8 +1,8 @@
-use portcullis_core::body::Body;
+use portcullis_core::body::{Body, Ended};
 use portcullis_core::context::Exchange;
 use portcullis_core::error::{Error, codes};
-use portcullis_core::llm::{Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation};
-use portcullis_core::protocol::ArcService;
+use portcullis_core::llm::{Llm, LlmInput, LlmRequest, LlmResponse, Operation};
+use portcullis_core::protocol::{ArcService, Reply};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -248,13 +248,12 @@ async fn providers_of_several_dialects_are_joined_in_one_list() {
 #[tokio::test]
 async fn a_list_behind_a_policy_that_watches_its_end_is_still_read() {
     let inner = backend("a", &["m"]);
+    let (tell, ends) = std::sync::mpsc::channel();
     let watched = ArcService::from_fn(move |request: LlmRequest| {
-        let inner = inner.clone();
+        let (inner, tell) = (inner.clone(), tell.clone());
         async move {
             let reply: LlmResponse = inner.send(request).await?;
-            let reply = portcullis_core::protocol::Reply::on_end(reply, |_| {});
-            assert!(matches!(reply.body, LlmOutput::Opaque(_)));
-            Ok(reply)
+            Ok(reply.on_end(move |end| tell.send(end.how).unwrap()))
         }
     });
     let fake = Fake::json("{}").with("w", watched);
@@ -270,6 +269,7 @@ async fn a_list_behind_a_policy_that_watches_its_end_is_still_read() {
             .windows(8)
             .any(|at| at == br#""id":"m""#)
     );
+    assert_eq!(ends.try_recv(), Ok(Ended::Completed));
 }
 
 #[test]
