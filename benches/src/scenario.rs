@@ -88,7 +88,7 @@ impl Scenario {
         let rest = match self {
             Self::Embeddings => format!("\"input\":\"{}\"}}", words(200)),
             Self::Large => {
-                let mut messages = message("system", &words(4_000));
+                let mut messages = message("system", &words(5_000));
                 for n in 0..24 {
                     let role = ["user", "assistant"][n % 2];
                     messages = format!("{messages},{}", message(role, &words(3_900)));

@@ -34,8 +34,10 @@ async fn serve(listen: SocketAddr, upstream: Authority) -> Result<()> {
     let listener = TcpListener::bind(listen).await?;
     loop {
         let (socket, _) = listener.accept().await?;
-        socket.set_nodelay(true)?;
-        tokio::spawn(connection(socket, client.clone(), upstream.clone()));
+        // A client that has left already is no reason to stop.
+        if socket.set_nodelay(true).is_ok() {
+            tokio::spawn(connection(socket, client.clone(), upstream.clone()));
+        }
     }
 }
 
