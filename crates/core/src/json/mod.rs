@@ -43,6 +43,7 @@
 //!   a number. [`Raw::elements`] checks each of them. No byte that opens or closes anything is ever
 //!   part of a run, so the end of an array is never mistaken.
 
+mod cursor;
 mod key;
 mod raw;
 mod scan;
@@ -53,6 +54,7 @@ mod walk;
 mod tests;
 
 pub use self::{
+    cursor::Cursor,
     key::{Key, KeySet},
     raw::{Kind, Raw},
     text::quote,

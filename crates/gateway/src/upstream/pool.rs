@@ -26,6 +26,12 @@ pub(super) struct Keep {
     time: Duration,
 }
 
+/// So many connections of an origin are kept for as long as the settings say.
+const STEADY: usize = 32;
+/// Those above them are left over from a burst, and go when they have not been used for so long. Each takes
+/// some 25 kB.
+const SURPLUS: Duration = Duration::from_secs(5);
+
 /// All origins of a client. The lock on the map is taken for writing only when an origin is new or
 /// gone.
 #[derive(Debug)]
@@ -83,7 +89,7 @@ impl Pool {
             return Arc::clone(origin);
         }
         self.reaper.get_or_init(|| {
-            let period = (self.keep.time / 4).max(Duration::from_millis(10));
+            let period = (self.keep.time.min(SURPLUS) / 4).max(Duration::from_millis(10));
             tokio::spawn(reap(Arc::downgrade(self), period)).abort_handle()
         });
         let mut origins = self.origins.write();
@@ -207,8 +213,15 @@ impl Origin {
     fn sweep(&self) {
         let mut gone = Vec::new();
         let mut idle = self.idle.lock();
-        for mut entry in std::mem::take(&mut *idle) {
-            if entry.since.elapsed() < self.keep.time && entry.link.is_alive() {
+        let surplus = idle.len().saturating_sub(STEADY);
+        for (place, mut entry) in std::mem::take(&mut *idle).into_iter().enumerate() {
+            // Those used least lately stand first.
+            let time = if place < surplus {
+                self.keep.time.min(SURPLUS)
+            } else {
+                self.keep.time
+            };
+            if entry.since.elapsed() < time && entry.link.is_alive() {
                 idle.push(entry);
             } else {
                 gone.push(entry);

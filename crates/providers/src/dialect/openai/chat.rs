@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Method, request};
 use portcullis_core::context::Tokens;
 use portcullis_core::error::Error;
-use portcullis_core::json::{Kind, Members, Raw};
+use portcullis_core::json::{Cursor, JsonError, Key, Kind, Members, Raw};
 use portcullis_core::llm::{Dialect, EventKind, Head, LlmRequest, Operation};
 use portcullis_core::payload::{Change, Doc, Payload, edit_object};
 use portcullis_core::respond::Render;
@@ -85,19 +85,10 @@ impl Dialect for Chat {
             error: name == b"error",
             ..Chunk::default()
         };
-        for member in Members::of_document(data) {
-            let Ok(member) = member else {
-                return EventKind::Unparsable;
-            };
-            if member.key == "choices" {
-                chunk.choices(member.value);
-            } else if member.key == "usage" {
-                chunk.usage = member.value.kind() == Kind::Object;
-            } else if member.key == "error" {
-                chunk.error |= !member.value.is_null();
-            }
+        match chunk.read(data) {
+            Ok(true) => chunk.kind(),
+            Ok(false) | Err(_) => EventKind::Unparsable,
         }
-        chunk.kind()
     }
 
     fn usage(&self, json: &[u8], tokens: &mut Tokens) -> bool {
@@ -123,17 +114,41 @@ struct Chunk {
 }
 
 impl Chunk {
-    fn choices(&mut self, choices: Raw<'_>) {
-        for choice in choices.elements().filter_map(Result::ok) {
-            self.some_choice = true;
-            for member in choice.members().filter_map(Result::ok) {
-                if member.key == "delta" {
-                    self.content |= has_content(member.value);
-                } else if member.key == "finish_reason" {
-                    self.finish |= is_filled(member.value);
-                }
+    /// Reads an event in one pass. Returns whether it is an object.
+    fn read(&mut self, data: &[u8]) -> Result<bool, JsonError> {
+        let mut cursor = Cursor::new(data)?;
+        let object = cursor.object(|key, at| {
+            if key == "choices" {
+                at.array(|at| self.choice(at))?;
+            } else if key == "usage" {
+                self.usage = at.value()?.kind() == Kind::Object;
+            } else if key == "error" {
+                self.error |= !at.value()?.is_null();
             }
-        }
+            Ok(())
+        })?;
+        cursor.end()?;
+        Ok(object)
+    }
+
+    fn choice(&mut self, at: &mut Cursor<'_>) -> Result<(), JsonError> {
+        self.some_choice = true;
+        at.object(|key, at| {
+            if key == "delta" {
+                at.object(|key, at| self.delta(key, at))?;
+            } else if key == "finish_reason" {
+                self.finish |= is_filled(at.value()?);
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Whether a delta has text, reasoning, a refusal or a piece of a tool call, under whatever name: hosts
+    /// have more names for reasoning than can be listed.
+    fn delta(&mut self, key: Key<'_>, at: &mut Cursor<'_>) -> Result<(), JsonError> {
+        self.content |= key != "role" && is_filled(at.value()?);
+        Ok(())
     }
 
     fn kind(&self) -> EventKind {
@@ -149,11 +164,4 @@ impl Chunk {
             EventKind::Other
         }
     }
-}
-
-/// Whether a delta has text, reasoning, a refusal or a piece of a tool call, under whatever name: hosts
-/// have more names for reasoning than can be listed.
-fn has_content(delta: Raw<'_>) -> bool {
-    let mut members = delta.members().filter_map(Result::ok);
-    members.any(|member| member.key != "role" && is_filled(member.value))
 }
