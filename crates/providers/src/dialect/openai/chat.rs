@@ -11,8 +11,8 @@ use portcullis_core::llm::{Dialect, EventKind, Head, LlmRequest, Operation};
 use portcullis_core::payload::{Change, Doc, Payload, edit_object};
 use portcullis_core::respond::Render;
 
-use super::RenderOpenAi;
 use super::usage::{CHAT, note_usage};
+use super::{RenderOpenAi, plain};
 use crate::dialect::event::is_filled;
 use crate::dialect::head;
 
@@ -77,6 +77,9 @@ impl Dialect for Chat {
     }
 
     fn classify(&self, name: &[u8], data: &[u8]) -> EventKind {
+        if name.is_empty() && plain::is_content(data) {
+            return EventKind::Content;
+        }
         if data.trim_ascii() == b"[DONE]" {
             return EventKind::Done;
         }

@@ -5,6 +5,7 @@
 
 mod chat;
 mod error;
+mod plain;
 mod responses;
 #[cfg(test)]
 pub(crate) mod tests;
