@@ -13,8 +13,6 @@ use anyhow::{Context, Result, bail, ensure};
 pub const MEASURED: &str = "0";
 /// The core everything else runs on.
 pub const AROUND: &str = "1";
-/// In `/proc`, time is in hundredths of a second, whatever the kernel counts in.
-const TICK: Duration = Duration::from_millis(10);
 /// How long a program may take to listen; under valgrind that is long.
 const START: Duration = Duration::from_secs(60);
 
@@ -58,20 +56,20 @@ impl Server {
         Ok(())
     }
 
-    /// The time of the processor it has used, in user space and in the kernel. Steps of 10 ms.
+    /// The time its threads have had a processor, by the scheduler's own clock. (The times in `stat` are counted
+    /// in ticks, and work paced by a timer is counted by none of them, or by all.)
     ///
     /// # Errors
     ///
     /// When it has ended, or there is no `/proc`.
     pub fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
-        let ticks = |field| -> Result<u32> {
-            let ticks = fields.split_ascii_whitespace().nth(field);
-            Ok(ticks.context("a short stat")?.parse()?)
-        };
-        // Fields 14 and 15, counted from the process id; the name is the second.
-        Ok(TICK * (ticks(11)? + ticks(12)?))
+        let mut nanos = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let times = fs::read_to_string(task?.path().join("schedstat"))?;
+            let ran = times.split_ascii_whitespace().next();
+            nanos += ran.context("an empty schedstat")?.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanos))
     }
 
     /// The memory it has now, in KiB.
