@@ -15,6 +15,8 @@ use tempfile::TempDir;
 
 /// So much more than the baseline, in percent, fails.
 const TOLERANCE: f64 = 3.0;
+/// What comes out worse is counted again so often.
+const RECOUNTS: usize = 3;
 /// A match among 10,000 routes may take so many times one among 10.
 const MAX_ROUTE_RATIO: f64 = 3.0;
 
@@ -70,7 +72,7 @@ fn main() -> Result<()> {
 }
 
 /// Counts everything. What comes out worse than it may be is counted again, and the least stands: when
-/// packets arrive makes a difference of a percent or two.
+/// packets arrive makes a difference of some percent.
 fn count(arguments: Arguments, baseline: &Counts) -> Result<Counts> {
     let scratch = Scratch(TempDir::new()?);
     let setup = if arguments.plain {
@@ -86,8 +88,10 @@ fn count(arguments: Arguments, baseline: &Counts) -> Result<Counts> {
             let each = || anyhow::Ok((run(2 * calls)? - run(calls)?) / calls);
             let what = format!("{}, {}", scenario.name(), peer.name());
             let mut least = each()?;
-            if peer == Peer::Portcullis && change(least, baseline.get(&what)) > TOLERANCE {
-                least = least.min(each()?);
+            for _ in 0..RECOUNTS {
+                if peer == Peer::Portcullis && change(least, baseline.get(&what)) > TOLERANCE {
+                    least = least.min(each()?);
+                }
             }
             counts.insert(what, least);
         }
