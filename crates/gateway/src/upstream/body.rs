@@ -19,6 +19,8 @@ use super::{ClientError, ErrorKind, h1::Link, h2::Permit, pool::Origin, timeout:
 const LARGE: usize = 8 * 1024;
 /// The room made for a merged frame at first, so that it seldom has to be moved to grow.
 const ROOM: usize = 8 * 1024;
+/// How often a connection is looked at in one poll that finds nothing, before other tasks have their turn.
+const LOOKS: usize = 4;
 /// A merged frame is handed on when it has reached this size, even if more is ready.
 const ENOUGH: usize = 64 * 1024;
 
@@ -48,7 +50,7 @@ pub struct ResponseBody {
     /// Why the connection ended, if it did with an error.
     cause: Option<hyper::Error>,
     /// The last look found nothing more to receive.
-    drained: bool,
+    silent: bool,
     ended: bool,
 }
 
@@ -103,7 +105,7 @@ impl ResponseBody {
             idle,
             held: None,
             cause: None,
-            drained: false,
+            silent: false,
             ended: false,
         };
         if body.incoming.is_end_stream() {
@@ -113,23 +115,30 @@ impl ResponseBody {
     }
 
     /// The next data frame. `None`: see [`Taken::Other`].
-    ///
-    /// What happens inside one poll shall not wake the task again. So all looks but the last one
-    /// before waiting use a waker that does nothing, and so does the channel between connection and
-    /// body when this body serves both its ends.
     fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let mut taken = Taken::Nothing;
-        if !self.drained {
-            taken = self.look(&mut Context::from_waker(Waker::noop()));
+        for _ in 0..LOOKS {
+            if self.is_silent(cx) {
+                return self.poll_late(cx).map(|()| None);
+            }
+            match self.look(cx) {
+                Taken::Data(data) => return Poll::Ready(Some(data)),
+                Taken::Other => return Poll::Ready(None),
+                Taken::Nothing => self.silent = true,
+            }
+            // Only what is driven here has a bell: elsewhere the look itself has asked to be woken.
+            if !matches!(self.carrier, Carrier::Http1(..)) {
+                return self.poll_late(cx).map(|()| None);
+            }
         }
-        if matches!(taken, Taken::Nothing) {
-            taken = self.look(cx);
-        }
-        self.drained = false;
-        match taken {
-            Taken::Data(data) => Poll::Ready(Some(data)),
-            Taken::Other => Poll::Ready(None),
-            Taken::Nothing => self.poll_late(cx).map(|()| None),
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Whether a look would find nothing, and the task is woken once that changes.
+    fn is_silent(&self, cx: &Context<'_>) -> bool {
+        match &self.carrier {
+            Carrier::Http1(link, _) => self.silent && !link.bell.has_rung(cx.waker()),
+            Carrier::Http2(..) | Carrier::Gone => false,
         }
     }
 
@@ -145,7 +154,7 @@ impl ResponseBody {
                 Taken::Data(data) if data.len() < LARGE => merged.push(&data),
                 Taken::Data(data) => self.held = Some(Ok(Frame::data(data))),
                 Taken::Nothing => {
-                    self.drained = true;
+                    self.silent = true;
                     break;
                 }
                 Taken::Other => break,
@@ -155,8 +164,13 @@ impl ResponseBody {
     }
 
     /// Lets the connection work, then takes one frame.
+    ///
+    /// What happens inside one poll shall not wake the task again. So a connection driven here is looked at
+    /// with its bell, and the channel between it and this body, which serves both ends, with a waker that does
+    /// nothing.
     fn look(&mut self, cx: &mut Context<'_>) -> Taken {
-        let next = match self.drive(cx) {
+        self.silent = false;
+        let next = match self.drive() {
             Driven::Here => self.poll_incoming(&mut Context::from_waker(Waker::noop())),
             Driven::Elsewhere => self.poll_incoming(cx),
         };
@@ -187,10 +201,10 @@ impl ResponseBody {
         Taken::Other
     }
 
-    fn drive(&mut self, cx: &mut Context<'_>) -> Driven {
+    fn drive(&mut self) -> Driven {
         match &mut self.carrier {
             Carrier::Http1(link, _) => {
-                if let Poll::Ready(end) = link.poll(cx) {
+                if let Poll::Ready(end) = link.look() {
                     self.cause = end.err();
                     self.carrier = Carrier::Gone;
                 }

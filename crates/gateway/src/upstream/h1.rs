@@ -21,6 +21,7 @@ use tokio::task::coop::unconstrained;
 
 use super::{
     ClientError, ErrorKind, Timeouts,
+    bell::Bell,
     body::ResponseBody,
     client::Shared,
     connect::Stream,
@@ -39,6 +40,7 @@ pub(super) struct Link {
     sender: SendRequest<RequestBody>,
     connection: Connection<TokioIo<Stream>, RequestBody>,
     pub(super) watch: Watch,
+    pub(super) bell: Bell,
     _open: Open,
 }
 
@@ -103,6 +105,7 @@ impl Link {
             sender,
             connection,
             watch: Watch::default(),
+            bell: Bell::new(),
             _open: origin.count(),
         }))
     }
@@ -113,6 +116,12 @@ impl Link {
         Pin::new(&mut self.connection).poll(cx)
     }
 
+    /// As [`poll`](Self::poll); what there is to do afterwards, the bell tells.
+    pub(super) fn look(&mut self) -> Poll<Result<(), hyper::Error>> {
+        self.bell.still();
+        Pin::new(&mut self.connection).poll(&mut Context::from_waker(self.bell.waker()))
+    }
+
     /// Prepares for the time between two exchanges; false when there can be no other one, because
     /// one side wants to close or the request is still being sent.
     ///
@@ -120,6 +129,7 @@ impl Link {
     /// wakes it, nor its memory is kept for it to be woken.
     pub(super) fn rest(&mut self) -> bool {
         self.watch.forget();
+        self.bell.forget();
         self.sender.is_ready() && self.is_alive()
     }
 

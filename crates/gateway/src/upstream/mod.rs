@@ -22,6 +22,7 @@
 //! request that may have reached the upstream, upgrade a connection. Hop-by-hop headers are the
 //! caller's to remove.
 
+mod bell;
 mod body;
 mod client;
 mod config;

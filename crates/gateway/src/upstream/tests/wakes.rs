@@ -1,5 +1,6 @@
 //! How often receiving a reply wakes the task that reads it.
 
+use std::sync::LazyLock;
 use std::task::{Context, Poll, Wake, Waker};
 
 use http_body::Body as _;
@@ -86,4 +87,29 @@ async fn a_burst_wakes_the_reader_once_and_an_idle_connection_never() {
         2,
         "an idle connection keeps its last reader"
     );
+}
+
+#[tokio::test]
+async fn what_comes_while_nobody_asks_is_found_by_whoever_asks_next() {
+    // Two frames too large to be merged, so that there is more to take after the first.
+    static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let chunk = [b"2328\r\n", &[b'x'; 9000][..], b"\r\n"].concat();
+        [&chunk[..], &chunk, b"1\r\ny\r\n"].concat()
+    });
+    static PARTS: LazyLock<Vec<&[u8]>> = LazyLock::new(|| {
+        vec![CHUNKED, b"1\r\na\r\n", &LARGE, b"1\r\nb\r\n", b"0\r\n\r\n"]
+    });
+    let (upstream, next) = in_parts(&PARTS).await;
+    let mut body = client().call(upstream.get()).await.unwrap().into_body();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut body).poll_frame(&mut cx).is_pending());
+    let mut lengths = Vec::new();
+    for _ in 1..PARTS.len() {
+        go_on(&next).await;
+        while let Poll::Ready(Some(frame)) = Pin::new(&mut body).poll_frame(&mut cx) {
+            lengths.push(frame.unwrap().into_data().unwrap().len());
+        }
+    }
+    assert_eq!(lengths, [1, 9000, 9000, 1, 1]);
+    assert!(body.is_end_stream());
 }
