@@ -9,6 +9,7 @@ pub mod explain;
 mod gateway;
 #[cfg(test)]
 mod generated;
+mod joined;
 pub mod listener;
 mod registry;
 pub mod router;

@@ -6,7 +6,7 @@
 mod collect;
 mod on_end;
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -39,8 +39,10 @@ enum Inner {
     #[default]
     Empty,
     Full(Bytes),
-    Stream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = Error> + Send>>),
+    Stream(Frames<Error>),
 }
+
+type Frames<E> = Pin<Box<dyn http_body::Body<Data = Bytes, Error = E> + Send>>;
 
 impl Body {
     /// A body that ends at once.
@@ -60,7 +62,14 @@ impl Body {
             return own.take().unwrap_or_default();
         }
         let inner = body.expect("only a body of our own is taken out above");
-        Self(Inner::Stream(Box::pin(MapError { inner })))
+        if TypeId::of::<B::Error>() != TypeId::of::<Error>() {
+            return Self(Inner::Stream(Box::pin(MapError { inner })));
+        }
+        // Its errors are as they should be: no layer to pass through for every frame.
+        let mut boxed: Option<Frames<B::Error>> = Some(Box::pin(inner));
+        let own = (&mut boxed as &mut dyn Any).downcast_mut::<Option<Frames<Error>>>();
+        own.and_then(Option::take)
+            .map_or_else(Self::empty, |frames| Self(Inner::Stream(frames)))
     }
 
     /// The bytes, when the whole body is at hand without waiting; `None` for a stream.

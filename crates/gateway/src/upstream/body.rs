@@ -49,8 +49,8 @@ pub struct ResponseBody {
     held: Option<Result<Frame<Bytes>, ClientError>>,
     /// Why the connection ended, if it did with an error.
     cause: Option<hyper::Error>,
-    /// The last look found nothing more to receive.
-    silent: bool,
+    /// What the last look left to wait for.
+    wait: Wait,
     ended: bool,
 }
 
@@ -69,6 +69,17 @@ enum Carrier {
 enum Driven {
     Here,
     Elsewhere,
+}
+
+/// Where a wait for the connection stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// Nobody waits: a look may find something.
+    None,
+    /// The last look found nothing.
+    Begun,
+    /// And the time it takes is watched.
+    Timed,
 }
 
 /// One look at what the connection has handed over.
@@ -105,7 +116,7 @@ impl ResponseBody {
             idle,
             held: None,
             cause: None,
-            silent: false,
+            wait: Wait::None,
             ended: false,
         };
         if body.incoming.is_end_stream() {
@@ -118,12 +129,15 @@ impl ResponseBody {
     fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         for _ in 0..LOOKS {
             if self.is_silent(cx) {
-                return self.poll_late(cx).map(|()| None);
+                return match self.wait {
+                    Wait::Timed => Poll::Pending,
+                    Wait::None | Wait::Begun => self.poll_late(cx).map(|()| None),
+                };
             }
             match self.look(cx) {
                 Taken::Data(data) => return Poll::Ready(Some(data)),
                 Taken::Other => return Poll::Ready(None),
-                Taken::Nothing => self.silent = true,
+                Taken::Nothing => self.wait = Wait::Begun,
             }
             // Only what is driven here has a bell: elsewhere the look itself has asked to be woken.
             if !matches!(self.carrier, Carrier::Http1(..)) {
@@ -137,7 +151,7 @@ impl ResponseBody {
     /// Whether a look would find nothing, and the task is woken once that changes.
     fn is_silent(&self, cx: &Context<'_>) -> bool {
         match &self.carrier {
-            Carrier::Http1(link, _) => self.silent && !link.bell.has_rung(cx.waker()),
+            Carrier::Http1(link, _) => self.wait != Wait::None && !link.bell.has_rung(cx.waker()),
             Carrier::Http2(..) | Carrier::Gone => false,
         }
     }
@@ -154,7 +168,7 @@ impl ResponseBody {
                 Taken::Data(data) if data.len() < LARGE => merged.push(&data),
                 Taken::Data(data) => self.held = Some(Ok(Frame::data(data))),
                 Taken::Nothing => {
-                    self.silent = true;
+                    self.wait = Wait::Begun;
                     break;
                 }
                 Taken::Other => break,
@@ -169,7 +183,7 @@ impl ResponseBody {
     /// with its bell, and the channel between it and this body, which serves both ends, with a waker that does
     /// nothing.
     fn look(&mut self, cx: &mut Context<'_>) -> Taken {
-        self.silent = false;
+        self.wait = Wait::None;
         let next = match self.drive() {
             Driven::Here => self.poll_incoming(&mut Context::from_waker(Waker::noop())),
             Driven::Elsewhere => self.poll_incoming(cx),
@@ -232,15 +246,17 @@ impl ResponseBody {
 
     /// Ready, with the error in `held`, when the wait has been too long.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let watch = match &mut self.carrier {
-            Carrier::Http1(link, _) => &mut link.watch,
-            Carrier::Http2(_, watch) => watch,
+        let late = match &mut self.carrier {
+            // The bell rings for the timer too, so that one question answers for both.
+            Carrier::Http1(link, _) => link.poll_late(self.idle),
+            Carrier::Http2(_, watch) => watch.poll(cx, self.idle),
             Carrier::Gone => {
                 self.fail(ClientError::sent(ErrorKind::Closed, None));
                 return Poll::Ready(());
             }
         };
-        ready!(watch.poll(cx, self.idle));
+        self.wait = Wait::Timed;
+        ready!(late);
         self.fail(ClientError::sent(ErrorKind::IdleTimeout, None));
         Poll::Ready(())
     }

@@ -17,6 +17,7 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use super::{BoxError, ClientError, ErrorKind, pool::Origin, tls::Tls};
+use crate::joined::join;
 
 const NO_ADDRESS: &str = "the name has no address";
 
@@ -140,7 +141,10 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        either!(self, stream => stream.poll_write_vectored(cx, bufs))
+        match join(bufs) {
+            Some(joined) => self.poll_write(cx, &joined),
+            None => either!(self, stream => stream.poll_write_vectored(cx, bufs)),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

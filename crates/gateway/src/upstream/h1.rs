@@ -122,6 +122,12 @@ impl Link {
         Pin::new(&mut self.connection).poll(&mut Context::from_waker(self.bell.waker()))
     }
 
+    /// Ready when the wait for the connection has lasted `limit`. The bell rings when that may be so.
+    pub(super) fn poll_late(&mut self, limit: Duration) -> Poll<()> {
+        self.watch
+            .poll(&mut Context::from_waker(self.bell.waker()), limit)
+    }
+
     /// Prepares for the time between two exchanges; false when there can be no other one, because
     /// one side wants to close or the request is still being sent.
     ///

@@ -96,9 +96,8 @@ async fn what_comes_while_nobody_asks_is_found_by_whoever_asks_next() {
         let chunk = [b"2328\r\n", &[b'x'; 9000][..], b"\r\n"].concat();
         [&chunk[..], &chunk, b"1\r\ny\r\n"].concat()
     });
-    static PARTS: LazyLock<Vec<&[u8]>> = LazyLock::new(|| {
-        vec![CHUNKED, b"1\r\na\r\n", &LARGE, b"1\r\nb\r\n", b"0\r\n\r\n"]
-    });
+    static PARTS: LazyLock<Vec<&[u8]>> =
+        LazyLock::new(|| vec![CHUNKED, b"1\r\na\r\n", &LARGE, b"1\r\nb\r\n", b"0\r\n\r\n"]);
     let (upstream, next) = in_parts(&PARTS).await;
     let mut body = client().call(upstream.get()).await.unwrap().into_body();
     let mut cx = Context::from_waker(Waker::noop());

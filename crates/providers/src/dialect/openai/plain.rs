@@ -2,11 +2,14 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem::{Finder, find};
+use memchr::memchr2;
+use memchr::memmem::Finder;
 
 static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"delta\":{"));
-static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"finish_reason\":"));
 static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
+
+/// What stands before the delta of the only choice.
+const BEFORE: [&[u8]; 2] = [b"\"choices\":[{\"index\":0,", b"\"choices\":[{"];
 
 /// Whether an event is a chunk of one choice with a piece of text and nothing to tell beside it, written as
 /// OpenAI writes it. `false` says nothing: it may be written otherwise.
@@ -14,26 +17,43 @@ static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\
 /// Within a JSON string a quote has a backslash before it, so what is searched for, quotes and all, is never
 /// found in the text itself. Brackets are not matched: an event that is broken in their middle may pass.
 pub(super) fn is_content(data: &[u8]) -> bool {
-    if !(data.starts_with(b"{") && data.ends_with(b"}")) {
-        return false;
-    }
     let Some(delta) = DELTA.find(data) else {
         return false;
     };
-    let rest = &data[delta + DELTA.needle().len()..];
-    let text = rest
-        .strip_prefix(b"\"content\":\"")
-        .is_some_and(|text| !text.starts_with(b"\""));
-    text && DELTA.find(rest).is_none() && ERROR.find(data).is_none() && goes_on(data)
+    let (before, rest) = (&data[..delta], &data[delta + DELTA.needle().len()..]);
+    let alone = BEFORE.iter().any(|end| before.ends_with(end));
+    alone
+        && data.starts_with(b"{")
+        && ERROR.find(before).is_none()
+        && behind_text(rest).is_some_and(goes_on)
 }
 
-/// Whether no choice has a finish reason.
-fn goes_on(data: &[u8]) -> bool {
-    let Some(finish) = FINISH.find(data) else {
-        return true;
+/// What follows the text of a delta, if the text is not empty.
+fn behind_text(delta: &[u8]) -> Option<&[u8]> {
+    let mut text = delta.strip_prefix(b"\"content\":\"")?;
+    if text.starts_with(b"\"") {
+        return None;
+    }
+    loop {
+        let at = memchr2(b'"', b'\\', text)?;
+        if text[at] == b'"' {
+            return text.get(at + 1..);
+        }
+        text = text.get(at + 2..)?;
+    }
+}
+
+/// Whether an event that ends so has no finish reason, no second choice and no error.
+fn goes_on(end: &[u8]) -> bool {
+    let mut rest = match end.strip_prefix(b"}") {
+        Some(rest) if rest.ends_with(b"}") => rest,
+        _ => return false,
     };
-    let rest = &data[finish + FINISH.needle().len()..];
-    rest.starts_with(b"null") && find(rest, FINISH.needle()).is_none()
+    let usual: [&[u8]; 2] = [b",\"logprobs\":null", b",\"finish_reason\":null"];
+    for member in usual {
+        rest = rest.strip_prefix(member).unwrap_or(rest);
+    }
+    rest == b"}]}" || rest.starts_with(b"}],") && ERROR.find(rest).is_none()
 }
 
 #[cfg(test)]
