@@ -1,23 +1,23 @@
-//! The outermost stretch: every call gets its context, its id and its record here, and panics stop here.
+//! The outermost stretch: every call gets its context, its id and its record here, with what contains its panics.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod contain;
+
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{self, Poll};
+use std::task::{self, Poll, ready};
 
-use bytes::Bytes;
-use futures_util::FutureExt;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderName, Method};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::Body as _;
 use portcullis_core::body::Body;
 use portcullis_core::context::{Context, ExchangeSink, Hold, Outcome, RequestId};
-use portcullis_core::error::{Error, codes};
-use portcullis_core::{BoxFuture, Request, Response};
+use portcullis_core::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::listener::ConnectionInfo;
+
+pub use contain::{Contain, ContainFuture, ContainLayer};
 
 /// The header a call's id is taken from and returned in.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -62,11 +62,10 @@ pub struct Entry<S> {
 impl<S> Service<Request> for Entry<S>
 where
     S: Service<Request, Response = Response>,
-    S::Future: Send + 'static,
 {
     type Response = Response;
     type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response, S::Error>>;
+    type Future = EntryFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -83,30 +82,56 @@ where
             .headers_mut()
             .insert(REQUEST_ID, context.id().to_header());
         request.extensions_mut().insert(context.clone());
-        let head_only = request.method() == Method::HEAD;
-        let mut waiting = Waiting(Some((context.hold(), context)));
-        let reply = self.inner.call(request);
-        Box::pin(async move {
-            let reply = reply.await;
-            let (hold, context) = waiting.0.take().expect("taken here only");
-            let mut reply = reply?;
-            close_head(&context, &mut reply);
-            if head_only {
-                reply = without_body(reply);
-            }
-            Ok(reply.map(|body| {
-                body.on_end(move |end| {
-                    context.record(|exchange| {
-                        exchange.bytes_out = end.bytes;
-                        if exchange.outcome == Outcome::Completed {
-                            exchange.outcome = end.how.into();
-                        }
-                    });
-                    drop(hold);
-                })
-            }))
-        })
+        EntryFuture {
+            head_only: request.method() == Method::HEAD,
+            // Before the call: what it does at once may panic.
+            waiting: Waiting(Some((context.hold(), context))),
+            reply: self.inner.call(request),
+        }
     }
+}
+
+pin_project_lite::pin_project! {
+    /// The reply to one call, whose record ends with it.
+    pub struct EntryFuture<F> {
+        #[pin]
+        reply: F,
+        waiting: Waiting,
+        head_only: bool,
+    }
+}
+
+impl<F, E> Future for EntryFuture<F>
+where
+    F: Future<Output = Result<Response, E>>,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let reply = ready!(this.reply.poll(cx));
+        let waited = this.waiting.0.take();
+        let (hold, context) = waited.expect("a future is not polled after its end");
+        let mut reply = reply?;
+        close_head(&context, &mut reply);
+        if *this.head_only {
+            reply = without_body(reply);
+        }
+        Poll::Ready(Ok(reply.map(|body| recorded(body, context, hold))))
+    }
+}
+
+/// A body at whose end the record of its call is complete.
+fn recorded(body: Body, context: Context, hold: Hold) -> Body {
+    body.on_end(move |end| {
+        context.record(|exchange| {
+            exchange.bytes_out = end.bytes;
+            if exchange.outcome == Outcome::Completed {
+                exchange.outcome = end.how.into();
+            }
+        });
+        drop(hold);
+    })
 }
 
 /// A call whose reply has not begun. Dropped, it notes that the caller left and lets the record go.
@@ -159,85 +184,6 @@ fn without_body(mut reply: Response) -> Response {
     reply.map(|_| Body::empty())
 }
 
-/// Turns a panic of the call, or of its reply's body, into the error `panicked`. Stands inside the layer
-/// that renders errors.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ContainLayer;
-
-impl<S> Layer<S> for ContainLayer {
-    type Service = Contain<S>;
-
-    fn layer(&self, inner: S) -> Contain<S> {
-        Contain { inner }
-    }
-}
-
-/// A service whose panics end one call. Made by [`ContainLayer`].
-#[derive(Clone, Debug)]
-pub struct Contain<S> {
-    inner: S,
-}
-
-impl<S> Service<Request> for Contain<S>
-where
-    S: Service<Request, Response = http::Response<Body>, Error = Error>,
-    S::Future: Send + 'static,
-{
-    type Response = Response;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<Response, Error>>;
-
-    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let reply = catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
-        Box::pin(async move {
-            let reply = match reply {
-                Ok(reply) => AssertUnwindSafe(reply).catch_unwind().await,
-                Err(panic) => Err(panic),
-            };
-            let reply = reply.unwrap_or_else(|_| Err(panicked()))?;
-            Ok(reply.map(|body| match body.bytes() {
-                Some(_) => body,
-                None => Body::new(ContainedBody(body)),
-            }))
-        })
-    }
-}
-
-/// A body whose panics are its error.
-struct ContainedBody(Body);
-
-impl http_body::Body for ContainedBody {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut task::Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll_frame(cx)));
-        polled.unwrap_or_else(|_| {
-            self.0 = Body::empty();
-            Poll::Ready(Some(Err(panicked())))
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
-}
-
-fn panicked() -> Error {
-    Error::new(&codes::PANICKED, "the gateway failed on this call")
-}
-
 impl std::fmt::Debug for EntryLayer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("EntryLayer")
@@ -249,5 +195,11 @@ impl<S: std::fmt::Debug> std::fmt::Debug for Entry<S> {
         f.debug_struct("Entry")
             .field("inner", &self.inner)
             .finish_non_exhaustive()
+    }
+}
+
+impl<F> std::fmt::Debug for EntryFuture<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EntryFuture")
     }
 }

@@ -5,6 +5,7 @@ mod running;
 
 use std::convert::Infallible;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -12,12 +13,12 @@ use arc_swap::ArcSwap;
 use portcullis_core::assemble::Registry;
 use portcullis_core::config::{Config, Kind, Listener, ObjectId, Report};
 use portcullis_core::llm::LlmCodec;
-use portcullis_core::respond::{Respond, RespondLayer};
-use portcullis_core::{BoxFuture, Request, Response};
+use portcullis_core::respond::{Respond, RespondLayer, ResponseFuture};
+use portcullis_core::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::entry::{Contain, ContainLayer, Entry, EntryLayer};
+use crate::entry::{Contain, ContainFuture, ContainLayer, Entry, EntryFuture, EntryLayer};
 use crate::router::Router;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Recorder;
@@ -142,14 +143,40 @@ pub struct GatewayService(Entry<Respond<Contain<Router>, LlmCodec>>);
 impl Service<Request> for GatewayService {
     type Response = Response;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+    type Future = GatewayFuture;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.0.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        self.0.call(request)
+        GatewayFuture {
+            reply: self.0.call(request),
+        }
+    }
+}
+
+type Routed = <Router as Service<Request>>::Future;
+
+pin_project_lite::pin_project! {
+    /// The reply of a gateway to one request. Dropping it ends the call.
+    pub struct GatewayFuture {
+        #[pin]
+        reply: EntryFuture<ResponseFuture<ContainFuture<Routed>>>,
+    }
+}
+
+impl Future for GatewayFuture {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().reply.poll(cx)
+    }
+}
+
+impl fmt::Debug for GatewayFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GatewayFuture")
     }
 }
 

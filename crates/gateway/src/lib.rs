@@ -21,7 +21,9 @@ pub mod upstream;
 #[cfg(feature = "providers")]
 pub mod zero;
 
-pub use gateway::{BuildError, Gateway, GatewayBuilder, GatewayService, RunError, Running};
+pub use gateway::{
+    BuildError, Gateway, GatewayBuilder, GatewayFuture, GatewayService, RunError, Running,
+};
 pub use portcullis_core as core;
 #[cfg(feature = "policies")]
 pub use portcullis_policies as policies;

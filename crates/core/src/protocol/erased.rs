@@ -1,10 +1,11 @@
 //! Services and layers of one protocol with their types erased; a clone counts a reference.
 
+use std::any::Any;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tower_layer::Layer;
 use tower_service::Service;
@@ -13,8 +14,10 @@ use super::Protocol;
 use crate::BoxFuture;
 use crate::error::Error;
 
+type Reply<P> = BoxFuture<'static, Result<<P as Protocol>::Response, Error>>;
+
 trait Call<P: Protocol>: Send + Sync {
-    fn call(&self, request: P::Request) -> BoxFuture<'static, Result<P::Response, Error>>;
+    fn call(&self, request: P::Request) -> Reply<P>;
 }
 
 struct Erase<S>(S);
@@ -25,20 +28,41 @@ where
     S: Service<P::Request, Response = P::Response, Error = Error> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    fn call(&self, request: P::Request) -> BoxFuture<'static, Result<P::Response, Error>> {
+    fn call(&self, request: P::Request) -> Reply<P> {
         let mut service = self.0.clone();
-        Box::pin(async move {
-            poll_fn(|cx| service.poll_ready(cx)).await?;
-            service.call(request).await
-        })
+        // Nearly every service is ready always, and whoever is not is asked again with a waker that wakes.
+        match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => boxed::<P, _>(service.call(request)),
+            Poll::Ready(Err(e)) => Box::pin(ready(Err(e))),
+            Poll::Pending => Box::pin(async move {
+                poll_fn(|cx| service.poll_ready(cx)).await?;
+                service.call(request).await
+            }),
+        }
     }
 }
 
-/// Any service of protocol `P`. Cloning counts a reference; one boxed future is made for each call.
+/// Boxes a future unless it is boxed already.
+fn boxed<P, F>(future: F) -> Reply<P>
+where
+    P: Protocol,
+    F: Future<Output = Result<P::Response, Error>> + Send + 'static,
+{
+    let mut future = Some(future);
+    if let Some(reply) = (&mut future as &mut dyn Any).downcast_mut::<Option<Reply<P>>>()
+        && let Some(reply) = reply.take()
+    {
+        return reply;
+    }
+    Box::pin(future.expect("only what is boxed is taken out above"))
+}
+
+/// Any service of protocol `P`. Cloning counts a reference; each call makes one boxed future.
 pub struct ArcService<P: Protocol>(Arc<dyn Call<P>>);
 
 impl<P: Protocol> ArcService<P> {
-    /// Erases a service. It is cloned for each call, and made ready inside the call's future.
+    /// Erases a service. It is cloned for each call, and called at once if it is ready, else in the call's future
+    /// when it is. A future it boxes itself is not boxed again.
     pub fn new<S>(service: S) -> Self
     where
         S: Service<P::Request, Response = P::Response, Error = Error>
@@ -74,8 +98,8 @@ where
     F: Fn(P::Request) -> Fut + Send + Sync,
     Fut: Future<Output = Result<P::Response, Error>> + Send + 'static,
 {
-    fn call(&self, request: P::Request) -> BoxFuture<'static, Result<P::Response, Error>> {
-        Box::pin((self.0)(request))
+    fn call(&self, request: P::Request) -> Reply<P> {
+        boxed::<P, _>((self.0)(request))
     }
 }
 

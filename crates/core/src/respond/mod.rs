@@ -1,5 +1,6 @@
 //! Errors rendered in the caller's dialect: the outermost layer of the line.
 
+mod future;
 mod stream;
 
 use std::convert::Infallible;
@@ -13,10 +14,11 @@ use http::{HeaderName, HeaderValue, request};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::BoxFuture;
 use crate::body::Body;
 use crate::context::{Context, Outcome};
 use crate::error::{BoxError, Error};
+
+pub use future::ResponseFuture;
 
 /// The reply header that carries the code of an error the gateway made.
 pub const ERROR_HEADER: HeaderName = HeaderName::from_static("portcullis-error");
@@ -141,14 +143,13 @@ impl<S, F, B, R> Service<http::Request<B>> for Respond<S, F>
 where
     S: Service<http::Request<B>, Response = http::Response<R>>,
     S::Error: Into<Error>,
-    S::Future: Send + 'static,
     R: http_body::Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
     F: PickRender,
 {
     type Response = http::Response<Body>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
         // An inner service that failed for good says so again when called, where it can be rendered.
@@ -157,19 +158,11 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        let render = self.pick.pick(&parts);
-        let context = parts.extensions.get::<Context>().cloned();
-        let reply = self.inner.call(http::Request::from_parts(parts, body));
-        Box::pin(async move {
-            Ok(match reply.await {
-                Ok(reply) => stream::guard(reply.map(Body::new), render, context),
-                Err(e) => {
-                    let e = e.into();
-                    note(context.as_ref(), &e);
-                    render.whole(&e)
-                }
-            })
-        })
+        ResponseFuture {
+            render: Some(self.pick.pick(&parts)),
+            context: parts.extensions.get::<Context>().cloned(),
+            reply: self.inner.call(http::Request::from_parts(parts, body)),
+        }
     }
 }
 

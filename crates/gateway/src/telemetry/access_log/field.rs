@@ -1,6 +1,7 @@
 //! Beside the line: pieces of a log line, written straight into bytes.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -43,9 +44,17 @@ pub(super) fn millis(out: &mut Vec<u8>, span: Duration) {
     out.extend_from_slice(&[b'.', digit(rest / 100), digit(rest / 10), digit(rest)]);
 }
 
-/// Writes anything by its `Display`.
-pub(super) fn display(out: &mut Vec<u8>, what: impl std::fmt::Display) {
-    write!(out, "{what}").expect("a vector takes any bytes");
+/// Writes an address with its port, as its `Display` does.
+pub(super) fn address(out: &mut Vec<u8>, address: SocketAddr) {
+    let SocketAddr::V4(v4) = address else {
+        return write!(out, "{address}").expect("a vector takes any bytes");
+    };
+    for (n, octet) in v4.ip().octets().into_iter().enumerate() {
+        out.extend_from_slice(if n == 0 { b"" } else { b"." });
+        number(out, octet.into());
+    }
+    out.push(b':');
+    number(out, v4.port().into());
 }
 
 /// Writes text as a JSON string. No control character, line or direction mark leaves it as it is, and no
@@ -124,6 +133,14 @@ mod tests {
             let span = Duration::from_micros(micros);
             let expected = format!("{:.3}", span.as_secs_f64() * 1000.0);
             assert_eq!(written(|out| millis(out, span)), expected);
+        }
+    }
+
+    #[test]
+    fn addresses_are_written_as_the_standard_library_does() {
+        for text in ["0.0.0.0:0", "203.0.113.9:65535", "[2001:db8::1]:443"] {
+            let parsed = text.parse().unwrap();
+            assert_eq!(written(|out| address(out, parsed)), text);
         }
     }
 

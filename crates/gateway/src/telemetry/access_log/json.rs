@@ -4,28 +4,40 @@ use std::time::Duration;
 
 use portcullis_core::context::{AttemptRecord, Decision, Exchange, Outcome, PolicyRecord, Tokens};
 
-use super::field::{display, millis, number, outcome, quoted, time, without_query};
+use super::field::{address, millis, number, outcome, quoted, time, without_query};
+
+/// A key as it stands in the line, quoted.
+macro_rules! key {
+    ($name:literal) => {
+        concat!("\"", $name, "\":")
+    };
+}
 
 /// Writes the line of `exchange`, its end included. What is not known is left out.
 pub(super) fn line(out: &mut Vec<u8>, exchange: &Exchange) {
     let mut object = Object::begin(out);
-    object.value("time", |out| {
+    object.value(key!("time"), |out| {
         out.push(b'"');
         time(out, exchange.started);
         out.push(b'"');
     });
-    object.text("id", exchange.id.as_str());
+    object.text(key!("id"), exchange.id.as_str());
     asked(&mut object, exchange);
     answered(&mut object, exchange);
-    list(&mut object, "attempts", &exchange.attempts, attempt);
-    list(&mut object, "policies", &exchange.policies, policy);
-    list(&mut object, "losses", &exchange.losses, |out, loss| {
-        quoted(out, loss);
-    });
+    list(&mut object, key!("attempts"), &exchange.attempts, attempt);
+    list(&mut object, key!("policies"), &exchange.policies, policy);
+    list(
+        &mut object,
+        key!("losses"),
+        &exchange.losses,
+        |out, loss| {
+            quoted(out, loss);
+        },
+    );
     object.outcome(exchange.outcome);
     match (&exchange.error, exchange.outcome) {
-        (Some(error), _) => object.text("error", error),
-        (None, Outcome::Failed(code)) => object.text("error", code.about),
+        (Some(error), _) => object.text(key!("error"), error),
+        (None, Outcome::Failed(code)) => object.text(key!("error"), code.about),
         _ => {}
     }
     object.end();
@@ -35,71 +47,76 @@ pub(super) fn line(out: &mut Vec<u8>, exchange: &Exchange) {
 /// Who asked for what.
 fn asked(object: &mut Object<'_>, exchange: &Exchange) {
     if let Some(client) = exchange.client {
-        object.value("client", |out| {
+        object.value(key!("client"), |out| {
             out.push(b'"');
-            display(out, client);
+            address(out, client);
             out.push(b'"');
         });
     }
-    object.maybe("traceparent", exchange.traceparent.as_deref());
-    object.maybe("listener", exchange.listener.as_deref());
-    object.maybe("project", exchange.project.as_deref());
-    object.maybe("route", exchange.route.as_deref());
-    object.maybe("principal", exchange.principal.as_deref());
-    object.text("protocol", exchange.protocol);
-    object.maybe("dialect", exchange.dialect);
-    object.maybe("operation", exchange.operation);
-    object.text("method", exchange.method.as_str());
-    object.text("path", without_query(&exchange.path));
-    object.maybe("model", exchange.model.as_deref());
-    object.maybe("servedModel", exchange.served_model.as_deref());
-    object.flag("stream", exchange.stream);
+    object.maybe(key!("traceparent"), exchange.traceparent.as_deref());
+    object.maybe(key!("listener"), exchange.listener.as_deref());
+    object.maybe(key!("project"), exchange.project.as_deref());
+    object.maybe(key!("route"), exchange.route.as_deref());
+    object.maybe(key!("principal"), exchange.principal.as_deref());
+    object.text(key!("protocol"), exchange.protocol);
+    object.maybe(key!("dialect"), exchange.dialect);
+    object.maybe(key!("operation"), exchange.operation);
+    object.text(key!("method"), exchange.method.as_str());
+    object.text(key!("path"), without_query(&exchange.path));
+    object.maybe(key!("model"), exchange.model.as_deref());
+    object.maybe(key!("servedModel"), exchange.served_model.as_deref());
+    object.flag(key!("stream"), exchange.stream);
 }
 
 /// What came of it.
 fn answered(object: &mut Object<'_>, exchange: &Exchange) {
     if let Some(status) = exchange.status {
-        object.number("status", status.as_u16().into());
+        object.number(key!("status"), status.as_u16().into());
     }
-    object.millis("durationMs", Some(exchange.duration));
-    object.millis("firstTokenMs", exchange.first_token());
-    object.number("bytesIn", exchange.bytes_in);
-    object.number("bytesOut", exchange.bytes_out);
+    object.millis(key!("durationMs"), Some(exchange.duration));
+    object.millis(key!("firstTokenMs"), exchange.first_token());
+    object.number(key!("bytesIn"), exchange.bytes_in);
+    object.number(key!("bytesOut"), exchange.bytes_out);
     object.usage(exchange.usage());
 }
 
 fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
     let mut object = Object::begin(out);
-    object.text("endpoint", &attempt.endpoint);
+    object.text(key!("endpoint"), &attempt.endpoint);
     if let Some(status) = attempt.status {
-        object.number("status", status.as_u16().into());
+        object.number(key!("status"), status.as_u16().into());
     }
-    object.millis("offsetMs", Some(attempt.offset));
-    object.millis("durationMs", Some(attempt.duration));
-    object.millis("firstByteMs", attempt.first_byte);
-    object.millis("firstTokenMs", attempt.first_token);
-    object.maybe("model", attempt.model.as_deref());
+    object.millis(key!("offsetMs"), Some(attempt.offset));
+    object.millis(key!("durationMs"), Some(attempt.duration));
+    object.millis(key!("firstByteMs"), attempt.first_byte);
+    object.millis(key!("firstTokenMs"), attempt.first_token);
+    object.maybe(key!("model"), attempt.model.as_deref());
     object.usage(attempt.usage);
-    object.maybe("upstreamId", attempt.upstream_id.as_deref());
+    object.maybe(key!("upstreamId"), attempt.upstream_id.as_deref());
     object.outcome(attempt.outcome);
-    object.maybe("error", attempt.error.as_deref());
+    object.maybe(key!("error"), attempt.error.as_deref());
     object.end();
 }
 
 fn policy(out: &mut Vec<u8>, record: &PolicyRecord) {
     let mut object = Object::begin(out);
-    object.text("policy", record.policy);
+    object.text(key!("policy"), record.policy);
     let decision = match record.decision {
         Decision::Allowed => "allowed",
         Decision::Refused => "refused",
         Decision::Changed => "changed",
         _ => "other",
     };
-    object.text("decision", decision);
+    object.text(key!("decision"), decision);
     object.end();
 }
 
-fn list<T>(object: &mut Object<'_>, key: &str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+fn list<T>(
+    object: &mut Object<'_>,
+    key: &'static str,
+    items: &[T],
+    write: impl Fn(&mut Vec<u8>, &T),
+) {
     if items.is_empty() {
         return;
     }
@@ -128,34 +145,34 @@ impl<'a> Object<'a> {
         self.out.push(b'}');
     }
 
-    fn value(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
-        self.out.extend_from_slice(&[self.next, b'"']);
+    /// `key` is made by `key!`.
+    fn value(&mut self, key: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.out.push(self.next);
         self.out.extend_from_slice(key.as_bytes());
-        self.out.extend_from_slice(b"\":");
         self.next = b',';
         write(self.out);
     }
 
-    fn text(&mut self, key: &str, text: &str) {
+    fn text(&mut self, key: &'static str, text: &str) {
         self.value(key, |out| quoted(out, text));
     }
 
-    fn maybe(&mut self, key: &str, text: Option<&str>) {
+    fn maybe(&mut self, key: &'static str, text: Option<&str>) {
         if let Some(text) = text {
             self.text(key, text);
         }
     }
 
-    fn number(&mut self, key: &str, n: u64) {
+    fn number(&mut self, key: &'static str, n: u64) {
         self.value(key, |out| number(out, n));
     }
 
-    fn flag(&mut self, key: &str, is: bool) {
+    fn flag(&mut self, key: &'static str, is: bool) {
         let text: &[u8] = if is { b"true" } else { b"false" };
         self.value(key, |out| out.extend_from_slice(text));
     }
 
-    fn millis(&mut self, key: &str, span: Option<Duration>) {
+    fn millis(&mut self, key: &'static str, span: Option<Duration>) {
         if let Some(span) = span {
             self.value(key, |out| millis(out, span));
         }
@@ -165,22 +182,22 @@ impl<'a> Object<'a> {
         let Some(tokens) = usage else {
             return;
         };
-        self.value("usage", |out| {
+        self.value(key!("usage"), |out| {
             let mut object = Object::begin(out);
-            object.number("input", tokens.input);
-            object.number("output", tokens.output);
-            object.number("cacheRead", tokens.cache_read);
-            object.number("cacheWrite", tokens.cache_write);
-            object.number("reasoning", tokens.reasoning);
-            object.flag("estimated", tokens.estimated);
+            object.number(key!("input"), tokens.input);
+            object.number(key!("output"), tokens.output);
+            object.number(key!("cacheRead"), tokens.cache_read);
+            object.number(key!("cacheWrite"), tokens.cache_write);
+            object.number(key!("reasoning"), tokens.reasoning);
+            object.flag(key!("estimated"), tokens.estimated);
             object.end();
         });
     }
 
     fn outcome(&mut self, how: Outcome) {
         let (name, code) = outcome(how);
-        self.text("outcome", name);
-        self.maybe("code", code);
+        self.text(key!("outcome"), name);
+        self.maybe(key!("code"), code);
     }
 }
 
