@@ -7,18 +7,20 @@ use smallvec::SmallVec;
 /// What is longer than this is not copied.
 const MOST: usize = 2048;
 
+/// Room for a small write, on the stack.
+pub(crate) type Room = SmallVec<[u8; MOST]>;
+
 /// Puts the pieces of a small write one behind the other, since the system takes one piece for less than
-/// several. `None` when they do not fit, or there is but one.
-pub(crate) fn join(pieces: &[IoSlice<'_>]) -> Option<SmallVec<[u8; MOST]>> {
+/// several. False when they do not fit, or there is but one.
+pub(crate) fn join(pieces: &[IoSlice<'_>], room: &mut Room) -> bool {
     let length: usize = pieces.iter().map(|piece| piece.len()).sum();
-    if pieces.len() < 2 || length > MOST {
-        return None;
+    let joins = pieces.len() > 1 && length <= MOST;
+    if joins {
+        for piece in pieces {
+            room.extend_from_slice(piece);
+        }
     }
-    let mut joined = SmallVec::new();
-    for piece in pieces {
-        joined.extend_from_slice(piece);
-    }
-    Some(joined)
+    joins
 }
 
 #[cfg(test)]
@@ -30,7 +32,8 @@ mod tests {
         let long = [b'x'; MOST - 2];
         let joined = |pieces: &[&[u8]]| {
             let pieces: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-            join(&pieces).map(SmallVec::into_vec)
+            let mut room = Room::new();
+            join(&pieces, &mut room).then(|| room.into_vec())
         };
         assert_eq!(joined(&[b"a", b"", b"bc"]).unwrap(), b"abc");
         assert_eq!(joined(&[b"a", &long, b"b"]).unwrap().len(), MOST);

@@ -8,6 +8,7 @@ mod arguments;
 mod configuration;
 mod failure;
 mod inspect;
+mod memory;
 mod serve;
 
 use std::io::Write;
@@ -57,6 +58,7 @@ fn start(configuration: Configuration) -> Result<ExitCode, Failure> {
     };
     let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|e| Failure::run(&e, ""))?;
+    runtime.spawn(memory::give_back());
     runtime.block_on(serve::serve(configuration))
 }
 

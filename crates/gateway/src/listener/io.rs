@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::activity::Activity;
-use crate::joined::join;
+use crate::joined::{Room, join};
 
 /// The 24 bytes an HTTP/2 client begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -110,10 +110,11 @@ impl Write for Watched {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match join(bufs) {
-            Some(joined) => Pin::new(&mut self.socket).poll_write(cx, &joined),
-            None => Pin::new(&mut self.socket).poll_write_vectored(cx, bufs),
+        let mut room = Room::new();
+        if join(bufs, &mut room) {
+            return Pin::new(&mut self.socket).poll_write(cx, &room);
         }
+        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use super::{BoxError, ClientError, ErrorKind, pool::Origin, tls::Tls};
-use crate::joined::join;
+use crate::joined::{Room, join};
 
 const NO_ADDRESS: &str = "the name has no address";
 
@@ -141,10 +141,11 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match join(bufs) {
-            Some(joined) => self.poll_write(cx, &joined),
-            None => either!(self, stream => stream.poll_write_vectored(cx, bufs)),
+        let mut room = Room::new();
+        if join(bufs, &mut room) {
+            return self.poll_write(cx, &room);
         }
+        either!(self, stream => stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
