@@ -10,10 +10,20 @@ use portcullis_core::assemble::{AnyService, Build, BuildContext, Registry};
 use portcullis_core::body::Body;
 use portcullis_core::config::{ConfigError, Kind, ObjectId, Pointer};
 use portcullis_core::context::{Context, Exchange, ExchangeSink, RequestId};
-use portcullis_core::error::Error;
+use portcullis_core::error::{Code, Error, Fault, Kind as ErrorKind};
 use portcullis_core::llm::{Llm, LlmCodec};
 use portcullis_core::protocol::{ArcService, Codec, Http};
 use serde_json::Value;
+
+/// An error of the kind a full gateway makes.
+pub(crate) static FULL: Code = Code {
+    name: "full",
+    status: 503,
+    kind: ErrorKind::Unavailable,
+    fault: Fault::Gateway,
+    about: "no room",
+    remedy: "wait",
+};
 
 /// A request as the upstream got it.
 #[derive(Clone, Debug)]

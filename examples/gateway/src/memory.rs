@@ -11,7 +11,7 @@ const REGION: usize = 1 << 20;
 
 /// Lets the allocator give back what has been free for a while. It does that when a region becomes free, and a
 /// gateway without calls frees nothing; so from time to time one is taken, untouched, and freed.
-pub async fn give_back() {
+pub(crate) async fn give_back() {
     let mut pauses = tokio::time::interval(PAUSE);
     loop {
         pauses.tick().await;

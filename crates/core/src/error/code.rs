@@ -151,8 +151,6 @@ pub mod codes {
             "no backend serves this model" "list the models with `GET /v1/models`";
         DIALECT_UNSUPPORTED "dialect_unsupported" 400 InvalidRequest Client
             "the model's provider does not speak the dialect of the call" "call it in its provider's own dialect";
-        UNINSPECTABLE "uninspectable" 403 Permission Client
-            "a policy must read this call, and its kind of call cannot be read" "set `unmodelled: allow` on the policy to let it through";
         NOT_REPLAYABLE "not_replayable" 502 Upstream Gateway
             "the attempt failed after its streamed body was used up" "send the call again";
         UPSTREAM_UNREACHABLE "upstream_unreachable" 502 Upstream Upstream
@@ -167,8 +165,6 @@ pub mod codes {
             "the upstream took too long to connect, to answer, or between two pieces of its answer" "raise the timeout the message names, or send a smaller request";
         CALL_TIMEOUT "call_timeout" 504 Timeout Upstream
             "the whole call took longer than its route allows" "raise `timeouts.request` of the route";
-        STOPPING "stopping" 503 Unavailable Gateway
-            "the gateway is stopping" "send the call again; another instance will take it";
         PANICKED "panicked" 500 Internal Gateway
             "a defect in the gateway ended this call" "report it, with the log lines of this request id";
         HOST_REFUSED "host_refused" 403 Permission Client

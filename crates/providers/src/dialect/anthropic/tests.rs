@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::dialect::openai::tests::claimed;
+use crate::fake;
 
 #[test]
 fn the_version_header_tells_whose_a_shared_path_is() {
@@ -179,10 +180,10 @@ fn every_family_of_errors_has_anthropics_word_for_it() {
     for (code, word) in [
         (&codes::BODY_NOT_JSON, "invalid_request_error"),
         (&codes::BODY_TOO_LARGE, "request_too_large"),
-        (&codes::UNINSPECTABLE, "permission_error"),
+        (&codes::HOST_REFUSED, "permission_error"),
         (&codes::UPSTREAM_TIMEOUT, "timeout_error"),
         (&codes::UPSTREAM_BROKEN, "api_error"),
-        (&codes::STOPPING, "overloaded_error"),
+        (&fake::FULL, "overloaded_error"),
         (&codes::PANICKED, "api_error"),
     ] {
         let (body, _) = Messages.render().body(&Error::new(code, "x"));

@@ -17,7 +17,7 @@ pub(crate) fn chat_request(body: &str) -> LlmRequest {
     let (send, receive) = std::sync::mpsc::channel();
     let take = ArcService::from_fn(move |request: LlmRequest| {
         send.send(request).unwrap();
-        std::future::ready(Err(Error::new(&codes::STOPPING, "enough")))
+        std::future::ready(Err(Error::new(&fake::FULL, "enough")))
     });
     let codec = LlmCodec::new([Arc::new(Chat) as Arc<dyn Dialect>]);
     let call = fake::request("POST /v1/chat/completions", &[], body.to_owned());
@@ -340,10 +340,10 @@ fn every_family_of_errors_has_openais_word_for_it() {
     for (code, word) in [
         (&codes::BODY_NOT_JSON, "invalid_request_error"),
         (&codes::BODY_TOO_LARGE, "invalid_request_error"),
-        (&codes::UNINSPECTABLE, "permission_error"),
+        (&codes::HOST_REFUSED, "permission_error"),
         (&codes::UPSTREAM_TIMEOUT, "timeout_error"),
         (&codes::UPSTREAM_BROKEN, "server_error"),
-        (&codes::STOPPING, "server_error"),
+        (&fake::FULL, "server_error"),
         (&codes::PANICKED, "server_error"),
     ] {
         let (body, _) = Chat.render().body(&Error::new(code, "x"));
