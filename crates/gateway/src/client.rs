@@ -69,7 +69,7 @@ fn error(e: ClientError) -> Error {
             let busy = Error::new(&codes::UPSTREAM_BUSY, codes::UPSTREAM_BUSY.about);
             return busy.retry_after(Duration::from_secs(1)).because(e);
         }
-        ErrorKind::Dns | ErrorKind::Connect | ErrorKind::Tls => (
+        ErrorKind::Dns | ErrorKind::Connect | ErrorKind::Proxy | ErrorKind::Tls => (
             &codes::UPSTREAM_UNREACHABLE,
             "the upstream cannot be reached",
         ),

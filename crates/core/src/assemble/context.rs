@@ -28,6 +28,11 @@ pub trait Build {
         Err(ConfigError::new(Pointer::root(), what))
     }
 
+    /// Notes what does not stop the build of `owner`'s object, but was hardly meant. Default: goes unheard.
+    fn warn(&self, owner: &ObjectId, warning: ConfigError) {
+        let _ = (owner, warning);
+    }
+
     /// The service of another backend, named from `from`.
     ///
     /// # Errors
@@ -152,8 +157,15 @@ impl<'a> BuildContext<'a> {
         wanted: &config::Transport,
         place: &Pointer,
     ) -> Result<Transport, ConfigError> {
+        let at = self.at.join(place);
         let made = self.build.transport(wanted);
-        made.map_err(|e| e.under(&self.at.join(place)))
+        for unsafe_at in wanted.unverified() {
+            let what =
+                "the upstream's certificate is not verified: whoever sits between reads every call";
+            let warning = ConfigError::new(at.join(&unsafe_at), what);
+            self.build.warn(self.owner, warning);
+        }
+        made.map_err(|e| e.under(&at))
     }
 
     /// The service of one endpoint, the only way to an upstream: typed policies, over `encode`, over HTTP

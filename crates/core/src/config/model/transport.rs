@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::{Duration, Secret};
+use crate::config::{Duration, Pointer, Secret};
 
 /// How connections to an endpoint are made. Without any of it: HTTP/1.1, the system's certificate
 /// authorities, the system's name lookup, no proxy.
@@ -28,6 +28,22 @@ pub struct Transport {
     /// Ask DNS servers, and keep answers as long as these allow. `{}` asks those of `/etc/resolv.conf`.
     /// Default: the system's lookup, its answers kept for 10 s.
     pub dns: Option<TransportDns>,
+}
+
+impl Transport {
+    /// Where it says that a certificate is not to be verified.
+    pub fn unverified(&self) -> impl Iterator<Item = Pointer> {
+        let root = Pointer::root();
+        let proxy = self.proxy.as_ref().and_then(|proxy| proxy.tls.as_deref());
+        let all = [
+            (self.tls.as_ref(), root.key("tls")),
+            (proxy, root.key("proxy").key("tls")),
+        ];
+        let unverified = |tls: &TransportTls| tls.insecure_skip_verify;
+        all.into_iter()
+            .filter(move |(tls, _)| tls.is_some_and(unverified))
+            .map(|(_, at)| at.key("insecureSkipVerify"))
+    }
 }
 
 /// The version of HTTP spoken with an endpoint.
