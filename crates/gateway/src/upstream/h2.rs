@@ -6,7 +6,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::Poll,
     time::Duration,
@@ -67,6 +67,8 @@ pub(super) struct Line {
 #[derive(Debug)]
 struct Load {
     active: AtomicUsize,
+    /// The upstream has turned a stream away: it gets no further ones here.
+    leaving: AtomicBool,
     unused_since: Mutex<Instant>,
     room: Option<Arc<Room>>,
 }
@@ -118,6 +120,7 @@ pub(super) async fn exchange_at(
             _ => return Err(error),
         };
         tries += 1;
+        permit.0.leaving.store(unseen, Relaxed);
         drop(permit);
         place = join(client, &origin, timeouts.connect).await?;
     }
@@ -301,6 +304,7 @@ impl Line {
         let born = Instant::now();
         let load = Arc::new(Load {
             active: AtomicUsize::new(0),
+            leaving: AtomicBool::new(false),
             unused_since: Mutex::new(born),
             room: origin.room().cloned(),
         });
@@ -321,7 +325,7 @@ impl Line {
 
     /// How many exchanges it may carry; none, if it takes no new ones.
     fn streams(&self, origin: &Origin) -> Option<usize> {
-        if self.sender.is_closed() || origin.is_outlived(self.born) {
+        if !self.is_open() || origin.is_outlived(self.born) {
             return None;
         }
         let connection = self.connection.lock();
@@ -342,17 +346,19 @@ impl Line {
 
     /// Whether it is open and carries no exchange.
     pub(super) fn is_idle(&self) -> bool {
-        !self.sender.is_closed() && self.load.active.load(Relaxed) == 0
+        self.is_open() && self.load.active.load(Relaxed) == 0
     }
 
-    /// Whether to keep it: it is open, and in use, or not too old and used less than `time` ago.
+    fn is_open(&self) -> bool {
+        !self.sender.is_closed() && !self.load.leaving.load(Relaxed)
+    }
+
+    /// Whether to keep it: it is open, and in use, or not too old and used less than `time` ago. What is
+    /// under way on one that is not kept ends undisturbed.
     pub(super) fn is_wanted(&self, origin: &Origin, time: Duration) -> bool {
-        let outlived = origin.is_outlived(self.born);
-        if self.is_idle() {
-            !outlived && self.load.unused_since.lock().elapsed() < time
-        } else {
-            !self.sender.is_closed()
-        }
+        let in_use = self.load.active.load(Relaxed) > 0;
+        let young = || self.load.unused_since.lock().elapsed() < time;
+        self.is_open() && (in_use || !origin.is_outlived(self.born) && young())
     }
 }
 

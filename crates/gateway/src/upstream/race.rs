@@ -63,9 +63,6 @@ mod tests {
 
     use super::*;
 
-    /// Drops what is sent to it: its connections neither open nor fail.
-    const SILENT: &str = "240.0.0.1:9";
-
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
     }

@@ -93,7 +93,10 @@ impl Transports {
         }
         let way = Arc::new(Way::wanted(wanted, &self.0.roots)?);
         for at in wanted.unverified() {
-            tracing::warn!(at = at.as_str(), "an upstream's certificate is not verified");
+            tracing::warn!(
+                at = at.as_str(),
+                "an upstream's certificate is not verified"
+            );
         }
         made.push(Arc::downgrade(&way));
         Ok(Transport::new(way))

@@ -56,6 +56,11 @@ impl Memory {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
     /// What is known of `host`; asks if it is not known, or no longer.
     pub(super) fn look(&mut self, host: &str, now: Instant, ask: impl FnOnce() -> Asking) -> Look {
         if self.names.len() >= MOST && !self.names.contains_key(host) {

@@ -130,7 +130,7 @@ impl Tls {
         let stream = TlsConnector::from(Arc::clone(config))
             .connect(name, stream)
             .await
-            .map_err(failed)?;
+            .map_err(|error| failed(verify::plainly(error)))?;
         if offer == Offer::Http2 && !is_http2(&stream) {
             return Err(failed(io::Error::other("upstream does not offer http/2")));
         }

@@ -1,6 +1,6 @@
 //! Upstream client: whose certificate is accepted, where it is not just that of the host asked for.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
@@ -13,6 +13,8 @@ use rustls::{
     server::ParsedCertificate,
 };
 use webpki::EndEntityCert;
+
+use crate::upstream::BoxError;
 
 /// A name a certificate may bear.
 #[derive(Clone, Debug)]
@@ -38,6 +40,15 @@ enum Rule {
 #[derive(Debug, thiserror::Error)]
 #[error("the certificate bears none of the names in `subjectAltNames`")]
 struct OtherNames;
+
+/// The same error, without the wrapping of our own that does not read well.
+pub(super) fn plainly(error: io::Error) -> BoxError {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    match cause {
+        Some(Error::InvalidCertificate(CertificateError::Other(_))) => OtherNames.into(),
+        _ => error.into(),
+    }
+}
 
 impl Verifier {
     pub(super) fn bearer_of(
