@@ -59,7 +59,10 @@ fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::{
+        net::{TcpListener, TcpSocket},
+        time::timeout,
+    };
 
     use super::*;
 
@@ -93,6 +96,30 @@ mod tests {
         let stream = first_to_accept(&[bad, bad, good]).await.unwrap().unwrap();
         assert_eq!(stream.peer_addr().unwrap(), good);
         assert!(start.elapsed() < HEAD_START);
+    }
+
+    /// A listener whose queue is full, so that connections to it neither open nor fail.
+    async fn silent() -> (TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(address("127.0.0.1:0")).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let mut queue = Vec::new();
+        let connect = || TcpStream::connect(listener.local_addr().unwrap());
+        while let Ok(stream) = timeout(HEAD_START, connect()).await {
+            queue.push(stream.unwrap());
+        }
+        (listener, queue)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_is_silent_gets_company_after_its_head_start() {
+        let (quiet, _queue) = silent().await;
+        let (_listener, good) = accepting().await;
+        let start = Instant::now();
+        let quiet = quiet.local_addr().unwrap();
+        let stream = first_to_accept(&[quiet, quiet, good]).await;
+        assert_eq!(stream.unwrap().unwrap().peer_addr().unwrap(), good);
+        assert!(start.elapsed() >= 2 * HEAD_START && start.elapsed() < 3 * HEAD_START);
     }
 
     #[tokio::test]

@@ -25,6 +25,8 @@ mod certificates;
 mod failure;
 mod http2;
 mod limits;
+#[cfg(feature = "dns")]
+mod names;
 mod reuse;
 mod secure;
 mod versions;
