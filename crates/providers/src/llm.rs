@@ -5,7 +5,9 @@ mod service;
 use std::sync::Arc;
 
 use portcullis_core::assemble::{Backend, BuildContext};
-use portcullis_core::config::{ByteSize, ConfigError, Pointer, PolicyEntry, Secret, nearest};
+use portcullis_core::config::{
+    ByteSize, ConfigError, Pointer, PolicyEntry, Secret, Transport, nearest,
+};
 use portcullis_core::llm::{Dialect, Llm, Metered};
 use portcullis_core::protocol::ArcService;
 use portcullis_core::upstream::Origin;
@@ -40,6 +42,9 @@ pub struct LlmConfig {
     pub usage: UsageMode,
     /// The largest reply held in memory; streams are not bound by it. Default: 64 MiB.
     pub max_reply_bytes: Option<ByteSize>,
+    /// How connections to the provider are made: certificates, HTTP version, proxy, pool. Default: HTTP/1.1,
+    /// directly, trusting the system's certificate authorities.
+    pub transport: Option<Transport>,
     /// Policies of this endpoint. They run for every attempt and replace the backend's of one name.
     #[serde(default)]
     pub policies: Vec<PolicyEntry>,
@@ -59,7 +64,12 @@ impl Backend<Llm> for LlmBackend {
         if config.model.as_deref() == Some("") {
             return Err(cx.error(&Pointer::root().key("model"), "a model has a name"));
         }
-        let mut provider = Provider::new(origin(vendor, &config, cx)?).usage(config.usage);
+        let mut origin = origin(vendor, &config, cx)?;
+        if let Some(transport) = &config.transport {
+            let place = Pointer::root().key("transport");
+            origin = origin.with_transport(cx.transport(transport, &place)?);
+        }
+        let mut provider = Provider::new(origin).usage(config.usage);
         if let Some(max) = config.max_reply_bytes {
             provider = provider.max_reply(max.get());
         }

@@ -131,6 +131,7 @@ impl GatewayBuilder {
         embed(&mut loaded);
         let client = Client::new(self.client);
         let built = Builder::new(&self.registry, client::service(client.clone()))
+            .transports(client.transports().clone())
             .refuse_by(self.refuse_by)
             .build(&loaded, &Snapshot::default());
         let (snapshot, report) = match built {

@@ -12,6 +12,7 @@ use tower_layer::Layer;
 
 use super::services::Services;
 use super::{Route, Served, Snapshot, join, matching};
+use crate::upstream::Transports;
 
 /// What one error takes down with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub struct Refusal {
 pub struct Builder<'a> {
     registry: &'a Registry,
     client: ArcService<Http>,
+    transports: Transports,
     refuse_by: RefuseBy,
 }
 
@@ -49,8 +51,17 @@ impl<'a> Builder<'a> {
         Self {
             registry,
             client,
+            transports: Transports::new(),
             refuse_by: RefuseBy::All,
         }
+    }
+
+    /// Makes transports with these, those of the client ([`Client::transports`](crate::upstream::Client::transports)),
+    /// so that connections survive a build. Default: new ones.
+    #[must_use]
+    pub fn transports(mut self, transports: Transports) -> Self {
+        self.transports = transports;
+        self
     }
 
     /// What one error takes down with it. Default: everything.
@@ -77,6 +88,7 @@ impl<'a> Builder<'a> {
         let services = Services::new(
             self.registry,
             self.client.clone(),
+            &self.transports,
             join::backends(loaded, &mut report),
         );
         self.backends(loaded, &services, &mut report);
@@ -93,6 +105,9 @@ impl<'a> Builder<'a> {
                 let built = built.map_err(|e| report.refuse(id.clone(), e)).ok();
                 routes.insert(id, (order, route, built));
             }
+        }
+        for (owner, warning) in services.take_warnings() {
+            report.warn(owner, warning);
         }
         if self.refuse_by == RefuseBy::All && !report.is_ok() {
             return Err(Refusal { report });

@@ -4,17 +4,24 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::assemble::{AnyService, Build, BuildContext, Registry};
-use portcullis_core::config::{Backend, BackendRef, ConfigError, Kind, ObjectId, Pointer, nearest};
+use portcullis_core::config::{
+    self, Backend, BackendRef, ConfigError, Kind, ObjectId, Pointer, nearest,
+};
 use portcullis_core::protocol::{ArcService, Http};
+use portcullis_core::upstream::Transport;
+
+use crate::upstream::Transports;
 
 /// The backends of every project.
 pub(super) struct Services<'a> {
     registry: &'a Registry,
     client: ArcService<Http>,
+    transports: &'a Transports,
     backends: BTreeMap<ObjectId, &'a Backend>,
     built: RefCell<BTreeMap<ObjectId, State>>,
     /// Objects refused for nothing of their own project: they need what another's refused.
     blameless: RefCell<BTreeSet<ObjectId>>,
+    warnings: RefCell<Vec<(ObjectId, ConfigError)>>,
 }
 
 /// How far a backend has come.
@@ -30,15 +37,23 @@ impl<'a> Services<'a> {
     pub(super) fn new(
         registry: &'a Registry,
         client: ArcService<Http>,
+        transports: &'a Transports,
         backends: BTreeMap<ObjectId, &'a Backend>,
     ) -> Self {
         Self {
             registry,
             client,
+            transports,
             backends,
             built: RefCell::default(),
             blameless: RefCell::default(),
+            warnings: RefCell::default(),
         }
+    }
+
+    /// What was warned of so far.
+    pub(super) fn take_warnings(&self) -> Vec<(ObjectId, ConfigError)> {
+        self.warnings.take()
     }
 
     /// The backend a route of `route` refers to at `at`.
@@ -146,6 +161,14 @@ impl Build for Services<'_> {
 
     fn client(&self) -> ArcService<Http> {
         self.client.clone()
+    }
+
+    fn transport(&self, wanted: &config::Transport) -> Result<Transport, ConfigError> {
+        self.transports.make(wanted)
+    }
+
+    fn warn(&self, owner: &ObjectId, warning: ConfigError) {
+        self.warnings.borrow_mut().push((owner.clone(), warning));
     }
 
     fn resolve(&self, from: &ObjectId, name: &str) -> Result<AnyService, ConfigError> {

@@ -5,14 +5,17 @@ use std::{fmt, future::Future, sync::Arc};
 use bytes::Bytes;
 use http::{Request, Response, uri::Scheme};
 use http_body::Body;
+use portcullis_core::upstream::{AddressCheck, Transport};
 
 use super::{
     BoxError, ClientConfig, ClientError, ErrorKind, HttpVersion, ResponseBody, Stats, Timeouts,
+    auto,
     connect::Connector,
     h1, h2,
     pool::{Key, Pool},
     request::RequestBody,
     tls::Tls,
+    way::{Limits, Terms, Transports, Way},
 };
 
 /// An HTTP client with a pool of connections per origin.
@@ -42,26 +45,39 @@ pub(super) struct Shared {
     pool: Arc<Pool>,
     version: HttpVersion,
     timeouts: Timeouts,
+    transports: Transports,
+    way: Option<Arc<Way>>,
 }
 
 impl Client {
     /// A client without connections. Opens and reads nothing before the first request.
     pub fn new(config: ClientConfig) -> Self {
+        let transports = Transports::new();
+        let system = config.system_roots.then(|| transports.roots().clone());
+        let limits = Limits::plain(config.idle_per_origin, config.idle_timeout);
         Self(Arc::new(Shared {
-            pool: Arc::new(Pool::new(&config)),
-            connector: Connector::new(Tls::new(config.system_roots, config.extra_roots)),
+            pool: Arc::new(Pool::new(limits)),
+            connector: Connector::new(Tls::new(system, config.extra_roots)),
             max_head_bytes: config.max_head_bytes,
             version: config.version,
             timeouts: config.timeouts,
+            way: config.transport.and_then(Transport::made),
+            transports,
         }))
+    }
+
+    /// What makes the [`Transport`]s of requests.
+    pub fn transports(&self) -> &Transports {
+        &self.0.transports
     }
 
     /// Sends a request and waits for the head of the response; interim (1xx) responses are skipped.
     ///
     /// The URI must be absolute, `http` or `https`, without user info. `Host` is set from it and an
-    /// existing one replaced. The extensions [`Timeouts`] and [`HttpVersion`] override the
-    /// client's. The request is sent a second time only if the connection, which the upstream may
-    /// have closed while it was idle, had not accepted any of it.
+    /// existing one replaced. The extensions [`Timeouts`], [`Transport`] and [`HttpVersion`] override the
+    /// client's; an [`AddressCheck`] says which addresses may be dialled. The request is sent a second
+    /// time only if the connection, which the upstream may have closed while it was idle, had not accepted
+    /// any of it, or if the upstream says by HTTP/2 that it has not begun with it.
     ///
     /// Must be polled within a tokio runtime with I/O and time enabled. Dropping the future closes
     /// the connection (HTTP/1) or resets the stream (HTTP/2).
@@ -100,17 +116,36 @@ impl Shared {
     ) -> Result<Response<ResponseBody>, ClientError> {
         let extensions = request.extensions_mut();
         let timeouts = extensions.remove::<Timeouts>().unwrap_or(self.timeouts);
-        let version = extensions.remove::<HttpVersion>().unwrap_or(self.version);
-        let origin = self.pool.origin(&target(&request, version)?);
+        let transport = extensions.remove::<Transport>();
+        let terms = Terms {
+            way: match transport {
+                Some(transport) => Some(transport.made().ok_or_else(foreign)?),
+                None => self.way.clone(),
+            },
+            check: extensions.remove::<AddressCheck>(),
+        };
+        let usual = terms.way.as_ref().map_or(self.version, |way| way.version);
+        let version = extensions.remove::<HttpVersion>().unwrap_or(usual);
+        let origin = self.pool.origin(&target(&request, version, terms)?);
         match version {
             HttpVersion::Http1 => h1::exchange(self, origin, request, timeouts).await,
             // Boxed to keep the future of the usual case small.
             HttpVersion::Http2 => Box::pin(h2::exchange(self, origin, request, timeouts)).await,
+            HttpVersion::Auto => Box::pin(auto::exchange(self, origin, request, timeouts)).await,
         }
     }
 }
 
-fn target(request: &Request<RequestBody>, version: HttpVersion) -> Result<Key, ClientError> {
+fn foreign() -> ClientError {
+    let why = "its transport was made for another client";
+    ClientError::unsent(ErrorKind::Request, BoxError::from(why))
+}
+
+fn target(
+    request: &Request<RequestBody>,
+    version: HttpVersion,
+    terms: Terms,
+) -> Result<Key, ClientError> {
     let refuse = |why: &str| ClientError::unsent(ErrorKind::Request, BoxError::from(why));
     let uri = request.uri();
     let https = match uri.scheme() {
@@ -128,6 +163,7 @@ fn target(request: &Request<RequestBody>, version: HttpVersion) -> Result<Key, C
         https,
         version,
         authority: authority.clone(),
+        terms,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portcullis_core::upstream::Transport;
 use rustls::pki_types::CertificateDer;
 
 /// Settings of a [`Client`](super::Client). The defaults are meant to be run.
@@ -26,6 +27,10 @@ pub struct ClientConfig {
     pub system_roots: bool,
     /// Certificate authorities to trust besides those of the system. Default: none.
     pub extra_roots: Vec<CertificateDer<'static>>,
+    /// How upstreams are reached by requests without a [`Transport`] of their own; made by
+    /// [`Transports::make`](super::Transports::make). With one, its version and its pool count, not those
+    /// here. Default: directly.
+    pub transport: Option<Transport>,
 }
 
 impl Default for ClientConfig {
@@ -38,6 +43,7 @@ impl Default for ClientConfig {
             max_head_bytes: 64 * 1024,
             system_roots: true,
             extra_roots: Vec::new(),
+            transport: None,
         }
     }
 }
@@ -52,6 +58,8 @@ pub enum HttpVersion {
     Http1,
     /// HTTP/2: over TLS by ALPN, in clear text with prior knowledge. Never negotiated down.
     Http2,
+    /// HTTP/2 if the upstream agrees to it by ALPN, else HTTP/1.1. In clear text: HTTP/1.1.
+    Auto,
 }
 
 /// How long an exchange may wait, step by step.
@@ -60,8 +68,8 @@ pub enum HttpVersion {
 /// `Duration::MAX` means without limit. There is no limit on the whole exchange here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For a new connection: name lookup, TCP and TLS together. When a name has several addresses,
-    /// each is given an equal share of what is left. Default: 10 s.
+    /// For a new connection: the wait for one where their number is bounded, name lookup, TCP, proxy and
+    /// TLS together. Default: 10 s.
     pub connect: Duration,
     /// From the moment the last part of the request was handed to the connection until the head of
     /// the response. A request body that stalls is cut off after the same time. Default: 10 minutes,

@@ -25,8 +25,14 @@ pub enum ErrorKind {
     Request,
     /// The host name was not found, or looking it up failed.
     Dns,
+    /// The request's [`AddressCheck`](portcullis_core::upstream::AddressCheck) passes no address of the host.
+    AddressRefused,
+    /// As many connections to the origin are open as may be, and none came free in time.
+    Busy,
     /// No address of the host accepted a connection.
     Connect,
+    /// The proxy could not be reached, or would not open a tunnel.
+    Proxy,
     /// The TLS handshake failed, or the upstream does not speak the protocol asked for.
     Tls,
     /// Connecting took longer than [`Timeouts::connect`](super::Timeouts::connect).
@@ -50,7 +56,10 @@ impl ErrorKind {
         match self {
             Self::Request => "request cannot be sent",
             Self::Dns => "host name lookup failed",
+            Self::AddressRefused => "no address of the host may be called",
+            Self::Busy => "no connection to the upstream came free",
             Self::Connect => "upstream refused the connection or is unreachable",
+            Self::Proxy => "the proxy opened no way to the upstream",
             Self::Tls => "tls handshake with the upstream failed",
             Self::ConnectTimeout => "timed out connecting to the upstream",
             Self::FirstByteTimeout => "timed out waiting for the response head",
@@ -105,6 +114,12 @@ impl ClientError {
             (None, Some(cause)) => Self::connection(cause, true),
             _ => Self::connection(error, true),
         }
+    }
+
+    /// The same, but on the way to a proxy.
+    pub(super) fn at_proxy(mut self) -> Self {
+        self.0.kind = ErrorKind::Proxy;
+        self
     }
 
     /// What went wrong.

@@ -17,16 +17,18 @@ use hyper::{
     },
 };
 use hyper_util::rt::TokioIo;
-use tokio::task::coop::unconstrained;
+use tokio::{task::coop::unconstrained, time::Instant};
 
 use super::{
     ClientError, ErrorKind, Timeouts,
     bell::Bell,
     body::ResponseBody,
     client::Shared,
-    connect::Stream,
+    fresh,
     pool::{Open, Origin},
     request::{Progress, RequestBody},
+    room::Slot,
+    stream::Stream,
     timeout::Watch,
 };
 
@@ -41,6 +43,7 @@ pub(super) struct Link {
     connection: Connection<TokioIo<Stream>, RequestBody>,
     pub(super) watch: Watch,
     pub(super) bell: Bell,
+    pub(super) born: Instant,
     _open: Open,
 }
 
@@ -63,11 +66,10 @@ pub(super) async fn exchange(
     address(&mut request, &origin);
     loop {
         let idle = origin.take();
-        let pooled = idle.is_some();
-        let link = match idle {
-            Some(link) => link,
+        let (link, pooled) = match idle {
+            Some(link) => (link, true),
             // Boxed, because it is rare and would make the future of every call larger.
-            None => Box::pin(Link::open(client, &origin, timeouts.connect)).await?,
+            None => Box::pin(fresh::link(client, &origin, timeouts.connect)).await?,
         };
         match send(link, request, &origin, timeouts).await {
             Err(Refused {
@@ -88,12 +90,12 @@ fn address(request: &mut Request<RequestBody>, origin: &Origin) {
 }
 
 impl Link {
-    async fn open(
+    pub(super) async fn over(
         client: &Shared,
+        stream: Stream,
         origin: &Origin,
-        limit: Duration,
+        slot: Option<Slot>,
     ) -> Result<Box<Self>, ClientError> {
-        let stream = client.connector.connect(origin, limit).await?;
         let handshake = Builder::new()
             .max_buf_size(BUFFER_BYTES.max(client.max_head_bytes))
             .max_header_size(client.max_head_bytes)
@@ -106,7 +108,8 @@ impl Link {
             connection,
             watch: Watch::default(),
             bell: Bell::new(),
-            _open: origin.count(),
+            born: Instant::now(),
+            _open: origin.count(slot),
         }))
     }
 

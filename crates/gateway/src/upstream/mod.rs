@@ -18,25 +18,38 @@
 //!
 //! HTTP/2 connections are shared by many exchanges and therefore do run in a task each.
 //!
-//! What this client does not do: follow redirects, keep cookies, decompress, use a proxy, retry a
-//! request that may have reached the upstream, upgrade a connection. Hop-by-hop headers are the
+//! A request may say how its upstream is to be reached, by a [`Transport`](portcullis_core::upstream::Transport)
+//! among its extensions, and which addresses it may be sent to, by an
+//! [`AddressCheck`](portcullis_core::upstream::AddressCheck). Requests share connections only with those
+//! that say the very same.
+//!
+//! What this client does not do: follow redirects, keep cookies, decompress, retry a
+//! request that may have been processed, upgrade a connection. Hop-by-hop headers are the
 //! caller's to remove.
 
+mod auto;
 mod bell;
 mod body;
 mod client;
 mod config;
 mod connect;
 mod error;
+mod fresh;
 mod h1;
 mod h2;
 mod pool;
+mod proxy;
+mod race;
 mod request;
+mod resolve;
+mod room;
 mod stats;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod timeout;
 mod tls;
+mod way;
 
 pub use self::{
     body::ResponseBody,
@@ -44,6 +57,7 @@ pub use self::{
     config::{ClientConfig, HttpVersion, Timeouts},
     error::{ClientError, ErrorKind},
     stats::{OriginStats, Stats},
+    way::Transports,
 };
 
 /// An error of any type, as request bodies may bring one.

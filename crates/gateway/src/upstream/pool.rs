@@ -17,14 +17,13 @@ use http::{
 use parking_lot::{Mutex, RwLock};
 use tokio::{task::AbortHandle, time::Instant};
 
-use super::{ClientConfig, HttpVersion, OriginStats, Stats, h1::Link, h2::Line};
-
-/// How many unused connections an origin keeps, and for how long.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Keep {
-    count: usize,
-    time: Duration,
-}
+use super::{
+    HttpVersion, OriginStats, Stats,
+    h1::Link,
+    h2::Line,
+    room::{Room, Slot},
+    way::{Limits, Terms},
+};
 
 /// So many connections of an origin are kept for as long as the settings say.
 const STEADY: usize = 32;
@@ -37,16 +36,17 @@ const SURPLUS: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Pool {
     origins: RwLock<HashMap<Key, Arc<Origin>, RandomState>>,
-    keep: Keep,
+    limits: Limits,
     reaper: OnceLock<AbortHandle>,
 }
 
-/// Scheme, authority, protocol: what two requests must share to share a connection.
+/// Scheme, authority, protocol, way and check: what two requests must share to share a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) https: bool,
     pub(super) version: HttpVersion,
     pub(super) authority: Authority,
+    pub(super) terms: Terms,
 }
 
 /// One origin and its connections.
@@ -54,7 +54,10 @@ pub(super) struct Key {
 pub(super) struct Origin {
     key: Key,
     host: HeaderValue,
-    keep: Keep,
+    limits: Limits,
+    room: Option<Arc<Room>>,
+    /// The version agreed on, where that is left to the handshake.
+    agreed: Mutex<Option<HttpVersion>>,
     open: Arc<AtomicUsize>,
     idle: Mutex<Vec<Idle>>,
     lines: Mutex<Vec<Line>>,
@@ -70,16 +73,16 @@ struct Idle {
 
 /// Counts a connection as open for as long as it lives.
 #[derive(Debug)]
-pub(super) struct Open(Arc<AtomicUsize>);
+pub(super) struct Open {
+    count: Arc<AtomicUsize>,
+    _slot: Option<Slot>,
+}
 
 impl Pool {
-    pub(super) fn new(config: &ClientConfig) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
             origins: RwLock::default(),
-            keep: Keep {
-                count: config.idle_per_origin,
-                time: config.idle_timeout,
-            },
+            limits,
             reaper: OnceLock::new(),
         }
     }
@@ -89,13 +92,13 @@ impl Pool {
             return Arc::clone(origin);
         }
         self.reaper.get_or_init(|| {
-            let period = (self.keep.time.min(SURPLUS) / 4).max(Duration::from_millis(10));
+            let period = (self.limits.idle_timeout.min(SURPLUS) / 4).max(Duration::from_millis(10));
             tokio::spawn(reap(Arc::downgrade(self), period)).abort_handle()
         });
         let mut origins = self.origins.write();
         let origin = origins
             .entry(key.clone())
-            .or_insert_with(|| Origin::new(key, self.keep));
+            .or_insert_with(|| Origin::new(key, self.limits));
         Arc::clone(origin)
     }
 
@@ -144,13 +147,17 @@ async fn reap(pool: Weak<Pool>, period: Duration) {
 }
 
 impl Origin {
-    fn new(key: &Key, keep: Keep) -> Arc<Self> {
+    fn new(key: &Key, usual: Limits) -> Arc<Self> {
+        let limits = key.terms.way.as_ref().map_or(usual, |way| way.limits);
+        let places = limits.room(key.version);
         let host = HeaderValue::from_str(key.authority.as_str())
             .expect("an authority has only characters a header may have");
         Arc::new(Self {
             key: key.clone(),
             host,
-            keep,
+            limits,
+            room: places.map(|places| Room::new(places, limits.waiting)),
+            agreed: Mutex::default(),
             open: Arc::default(),
             idle: Mutex::default(),
             lines: Mutex::default(),
@@ -167,25 +174,52 @@ impl Origin {
         &self.key.authority
     }
 
-    pub(super) fn version(&self) -> HttpVersion {
-        self.key.version
-    }
-
     /// The value of the `Host` header.
     pub(super) fn host(&self) -> HeaderValue {
         self.host.clone()
     }
 
-    pub(super) fn count(&self) -> Open {
+    pub(super) fn terms(&self) -> &Terms {
+        &self.key.terms
+    }
+
+    /// The bound on its connections, if there is one.
+    pub(super) fn room(&self) -> Option<&Arc<Room>> {
+        self.room.as_ref()
+    }
+
+    pub(super) fn agreed(&self) -> Option<HttpVersion> {
+        *self.agreed.lock()
+    }
+
+    pub(super) fn agree(&self, version: Option<HttpVersion>) {
+        *self.agreed.lock() = version;
+    }
+
+    /// Whether a connection opened then may take no new exchange.
+    pub(super) fn is_outlived(&self, born: Instant) -> bool {
+        self.limits
+            .lifetime
+            .is_some_and(|most| born.elapsed() >= most)
+    }
+
+    pub(super) fn count(&self, slot: Option<Slot>) -> Open {
         self.open.fetch_add(1, Relaxed);
-        Open(Arc::clone(&self.open))
+        Open {
+            count: Arc::clone(&self.open),
+            _slot: slot,
+        }
     }
 
     /// The connection that was put back last, if it is young enough.
     pub(super) fn take(&self) -> Option<Box<Link>> {
         let mut idle = self.idle.lock();
         let last = idle.pop()?;
-        if last.since.elapsed() < self.keep.time {
+        if last.since.elapsed() < self.limits.idle_timeout {
+            if self.is_outlived(last.link.born) {
+                drop((idle, last));
+                return self.take();
+            }
             return Some(last.link);
         }
         // The last one is the youngest: all are too old. They close once the lock is released.
@@ -197,8 +231,30 @@ impl Origin {
 
     /// Keeps a connection for the next request, or closes it when there are enough.
     pub(super) fn put(&self, link: Box<Link>) {
+        if self.is_outlived(link.born) {
+            return;
+        }
+        match &self.room {
+            Some(room) => self.hand(room, link),
+            None => self.keep(link),
+        }
+    }
+
+    /// Gives a connection to whoever waits for one, else keeps it.
+    fn hand(&self, room: &Room, link: Box<Link>) {
+        let Some(link) = room.hand(link) else { return };
+        self.keep(link);
+        // Somebody may have looked before it was kept, and come to wait after it was offered.
+        if room.is_waited_for()
+            && let Some(link) = self.take()
+        {
+            self.hand(room, link);
+        }
+    }
+
+    fn keep(&self, link: Box<Link>) {
         let mut idle = self.idle.lock();
-        if idle.len() < self.keep.count {
+        if idle.len() < self.limits.idle {
             idle.push(Idle {
                 link,
                 since: Instant::now(),
@@ -217,9 +273,9 @@ impl Origin {
         for (place, mut entry) in std::mem::take(&mut *idle).into_iter().enumerate() {
             // Those used least lately stand first.
             let time = if place < surplus {
-                self.keep.time.min(SURPLUS)
+                self.limits.idle_timeout.min(SURPLUS)
             } else {
-                self.keep.time
+                self.limits.idle_timeout
             };
             if entry.since.elapsed() < time && entry.link.is_alive() {
                 idle.push(entry);
@@ -229,7 +285,8 @@ impl Origin {
         }
         drop(idle);
         drop(gone);
-        self.lines().retain(|line| line.is_wanted(self.keep.time));
+        self.lines()
+            .retain(|line| line.is_wanted(self, self.limits.idle_timeout));
     }
 
     fn stats(&self) -> OriginStats {
@@ -246,6 +303,6 @@ impl Origin {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.count.fetch_sub(1, Relaxed);
     }
 }

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
@@ -19,6 +19,8 @@ use super::BoxError;
 
 /// A request body of any type, which counts the frames a connection has taken from it.
 pub(super) struct RequestBody {
+    /// Taken from the inner one already, to look at it.
+    first: Option<Result<Frame<Bytes>, RequestBodyError>>,
     inner: UnsyncBoxBody<Bytes, RequestBodyError>,
     taken: Arc<Taken>,
 }
@@ -47,11 +49,27 @@ impl RequestBody {
         B::Error: Into<BoxError>,
     {
         Self {
+            first: None,
             inner: body
                 .map_err(|error| RequestBodyError(error.into()))
                 .boxed_unsync(),
             taken: Arc::default(),
         }
+    }
+
+    /// All of the body, if it is there at once in one piece.
+    pub(super) fn whole(&mut self) -> Option<Bytes> {
+        if self.is_end_stream() {
+            return Some(Bytes::new());
+        }
+        if self.first.is_none() {
+            let mut quiet = Context::from_waker(Waker::noop());
+            if let Poll::Ready(first) = Pin::new(&mut self.inner).poll_frame(&mut quiet) {
+                self.first = first;
+            }
+        }
+        let data = self.first.as_ref()?.as_ref().ok()?.data_ref()?;
+        self.inner.is_end_stream().then(|| data.clone())
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -83,7 +101,10 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
-        let item = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        let item = match self.first.take() {
+            Some(first) => Some(first),
+            None => ready!(Pin::new(&mut self.inner).poll_frame(cx)),
+        };
         self.taken.frames.fetch_add(1, Relaxed);
         if let Some(Err(_)) = &item {
             self.taken.failed.store(true, Relaxed);
@@ -92,11 +113,21 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.first.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let rest = self.inner.size_hint();
+        let Some(Ok(first)) = &self.first else {
+            return rest;
+        };
+        let first = first.data_ref().map_or(0, |data| data.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(first));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(first));
+        }
+        hint
     }
 }
 

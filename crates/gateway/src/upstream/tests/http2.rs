@@ -30,7 +30,7 @@ pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite + Send + Unpin + '
 
 /// A server in clear text that allows `streams` at a time. A request for `/endless` gets one event
 /// and no end.
-async fn upstream(streams: u32) -> Upstream {
+pub(super) async fn upstream(streams: u32) -> Upstream {
     Upstream::start(move |peer| async move {
         let service = service_fn(|request: Request<Incoming>| async move {
             if request.uri().path() != "/endless" {

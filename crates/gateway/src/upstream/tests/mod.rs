@@ -19,12 +19,19 @@ use tokio::{
 
 use super::*;
 
+mod authority;
 mod body;
+mod certificates;
 mod failure;
 mod http2;
+mod limits;
+#[cfg(feature = "dns")]
+mod names;
 mod reuse;
 mod secure;
+mod versions;
 mod wakes;
+mod ways;
 
 const HELLO: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
