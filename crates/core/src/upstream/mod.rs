@@ -18,7 +18,7 @@ use crate::error::{Error, codes};
 pub use transport::{AddressCheck, AddressRefused, Transport};
 
 /// Headers that belong to one connection, not to the message (RFC 9110 §7.6.1).
-const HOP: [HeaderName; 8] = [
+static HOP: [HeaderName; 8] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     PROXY_AUTHENTICATE,
@@ -30,7 +30,7 @@ const HOP: [HeaderName; 8] = [
 ];
 
 /// Headers of a caller's request that are for the gateway alone: its credentials above all.
-const OURS: [HeaderName; 11] = [
+static OURS: [HeaderName; 11] = [
     AUTHORIZATION,
     PROXY_AUTHORIZATION,
     COOKIE,
@@ -248,6 +248,10 @@ impl fmt::Display for Origin {
 
 /// Takes off the headers that end at this hop: the fixed ones, and those `connection` names.
 pub fn strip_hop(headers: &mut HeaderMap) {
+    // Nearly always there is none, and looking at the few there are costs less than looking for eight.
+    if !headers.keys().any(is_hop) {
+        return;
+    }
     if headers.contains_key(CONNECTION) {
         for name in named_by_connection(headers) {
             headers.remove(name);

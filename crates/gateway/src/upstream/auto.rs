@@ -20,7 +20,7 @@ use super::{
 pub(super) async fn exchange(
     client: &Shared,
     origin: Arc<Origin>,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
     timeouts: Timeouts,
 ) -> Result<Response<ResponseBody>, ClientError> {
     let agreed = agree(client, &origin, timeouts.connect).await?;
@@ -31,10 +31,10 @@ pub(super) async fn exchange(
         // It does not offer HTTP/2 any more.
         Err(error) if error.kind() == ErrorKind::Tls => origin.agree(None),
         Err(error) => return Err(error),
-        Ok(place) => return h2::exchange_at(place, client, origin, request, timeouts).await,
+        Ok(place) => return h2::exchange_at(place, client, origin, *request, timeouts).await,
     }
     match agree(client, &origin, timeouts.connect).await? {
-        HttpVersion::Http2 => h2::exchange(client, origin, request, timeouts).await,
+        HttpVersion::Http2 => h2::exchange(client, origin, *request, timeouts).await,
         _ => h1::exchange(client, origin, request, timeouts).await,
     }
 }

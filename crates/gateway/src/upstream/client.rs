@@ -94,7 +94,8 @@ impl Client {
         B::Error: Into<BoxError>,
     {
         let shared = Arc::clone(&self.0);
-        let request = request.map(RequestBody::new);
+        // Boxed, because it is handed from one future to the next and would make each of them larger.
+        let request = Box::new(request.map(RequestBody::new));
         async move { shared.exchange(request).await }
     }
 
@@ -112,7 +113,7 @@ impl Client {
 impl Shared {
     async fn exchange(
         &self,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
     ) -> Result<Response<ResponseBody>, ClientError> {
         let extensions = request.extensions_mut();
         let timeouts = extensions.remove::<Timeouts>().unwrap_or(self.timeouts);
@@ -130,7 +131,7 @@ impl Shared {
         match version {
             HttpVersion::Http1 => h1::exchange(self, origin, request, timeouts).await,
             // Boxed to keep the future of the usual case small.
-            HttpVersion::Http2 => Box::pin(h2::exchange(self, origin, request, timeouts)).await,
+            HttpVersion::Http2 => Box::pin(h2::exchange(self, origin, *request, timeouts)).await,
             HttpVersion::Auto => Box::pin(auto::exchange(self, origin, request, timeouts)).await,
         }
     }

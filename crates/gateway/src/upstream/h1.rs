@@ -60,7 +60,7 @@ struct Refused {
 pub(super) async fn exchange(
     client: &Shared,
     origin: Arc<Origin>,
-    mut request: Request<RequestBody>,
+    mut request: Box<Request<RequestBody>>,
     timeouts: Timeouts,
 ) -> Result<Response<ResponseBody>, ClientError> {
     address(&mut request, &origin);
@@ -75,7 +75,7 @@ pub(super) async fn exchange(
             Err(Refused {
                 request: Some(untouched),
                 ..
-            }) if pooled => request = *untouched,
+            }) if pooled => request = untouched,
             result => return result.map_err(|refused| refused.error),
         }
     }
@@ -151,7 +151,7 @@ impl Link {
 
 async fn send(
     mut link: Box<Link>,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
     origin: &Arc<Origin>,
     timeouts: Timeouts,
 ) -> Result<Response<ResponseBody>, Refused> {
@@ -159,7 +159,7 @@ async fn send(
     let progress = request.body().progress();
     // The answer comes over a channel which only `link.poll` fills, so it needs neither a waker nor
     // a share of the task's budget: it is looked at after each poll.
-    let answer = pin!(unconstrained(link.sender.try_send_request(request)));
+    let answer = pin!(unconstrained(link.sender.try_send_request(*request)));
     let mut link = Some(link);
     let (head, incoming) = head(&mut link, answer, progress, timeouts.first_byte).await?;
     let body = ResponseBody::http1(incoming, link, origin, timeouts.idle);
