@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -63,6 +64,11 @@ fn error(e: ClientError) -> Error {
             &codes::INVALID_FIELD,
             "the request cannot be sent to the upstream",
         ),
+        ErrorKind::AddressRefused => (&codes::ADDRESS_REFUSED, codes::ADDRESS_REFUSED.about),
+        ErrorKind::Busy => {
+            let busy = Error::new(&codes::UPSTREAM_BUSY, codes::UPSTREAM_BUSY.about);
+            return busy.retry_after(Duration::from_secs(1)).because(e);
+        }
         ErrorKind::Dns | ErrorKind::Connect | ErrorKind::Tls => (
             &codes::UPSTREAM_UNREACHABLE,
             "the upstream cannot be reached",

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Chain, Level, Registry, Scope};
-use crate::config::{ConfigError, ObjectId, Pointer, PolicyEntry};
+use crate::config::{self, ConfigError, ObjectId, Pointer, PolicyEntry};
 use crate::protocol::{ArcLayer, ArcService, Encode, EncodeLayer, Http, Protocol};
+use crate::upstream::Transport;
 
 /// What the builder of a snapshot offers to what it builds.
 pub trait Build {
@@ -15,6 +16,17 @@ pub trait Build {
 
     /// The client that reaches upstreams. Requests to it carry an absolute URI.
     fn client(&self) -> ArcService<Http>;
+
+    /// How the client is told to reach an endpoint. Places in the error are relative to `wanted`.
+    ///
+    /// # Errors
+    ///
+    /// When what is wanted makes no sense, or the client reaches every upstream in a way of its own.
+    fn transport(&self, wanted: &config::Transport) -> Result<Transport, ConfigError> {
+        let _ = wanted;
+        let what = "how upstreams are reached is not for the configuration to say here";
+        Err(ConfigError::new(Pointer::root(), what))
+    }
 
     /// The service of another backend, named from `from`.
     ///
@@ -126,6 +138,22 @@ impl<'a> BuildContext<'a> {
             );
             self.error(place, what)
         })
+    }
+
+    /// How the client is told to reach an endpoint, as written at `place` of the body. For the extensions of
+    /// the requests, where [`Origin::with_transport`](crate::upstream::Origin::with_transport) puts it.
+    ///
+    /// # Errors
+    ///
+    /// When what is wanted makes no sense: a certificate that is none, a key of another certificate, a
+    /// proxy to a unix socket.
+    pub fn transport(
+        &self,
+        wanted: &config::Transport,
+        place: &Pointer,
+    ) -> Result<Transport, ConfigError> {
+        let made = self.build.transport(wanted);
+        made.map_err(|e| e.under(&self.at.join(place)))
     }
 
     /// The service of one endpoint, the only way to an upstream: typed policies, over `encode`, over HTTP

@@ -26,8 +26,10 @@ pub use document::Refused;
 pub use duration::Duration;
 pub use error::ConfigError;
 pub use model::{
-    AccessLog, AccessLogFormat, Admin, Backend, BackendRef, Config, Listener, ListenerLimits,
-    NamedMatch, PathMatch, PolicyEntry, Route, RouteMatch, Want,
+    AccessLog, AccessLogFormat, Admin, Backend, BackendRef, ClientCertificate, Config, HttpVersion,
+    Listener, ListenerLimits, NamedMatch, PathMatch, PolicyEntry, Route, RouteMatch,
+    SubjectAltName, SubjectAltNameType, TlsVersion, Transport, TransportDns, TransportPool,
+    TransportProxy, TransportTls, Want, WellKnown,
 };
 pub use nearest::nearest;
 pub use object::{Kind, ObjectId};

@@ -13,13 +13,13 @@ use zeroize::Zeroizing;
 
 const FORM: &str = "a secret: a string, `{env: NAME}` or `{file: path}`";
 
-/// No key or password is longer; a larger file was hardly meant.
-const MAX_FILE: u64 = 64 * 1024;
+/// Nothing kept here is longer, a bundle of certificate authorities included; a larger file was hardly meant.
+const MAX_FILE: u64 = 1024 * 1024;
 
 /// A secret text. It prints as `[secret]`, cannot be serialised, and is overwritten when dropped.
 ///
 /// Written as a string, as `{env: NAME}`, or as `{file: path}`, which are read while the configuration is:
-/// a file of at most 64 KiB, without the line break at its end, its path relative to the process's
+/// a file of at most 1 MiB, without the line break at its end, its path relative to the process's
 /// directory. An empty secret is an error. A clone copies the text.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
@@ -42,6 +42,15 @@ impl Secret {
             return Err(E::custom("the secret is empty"));
         }
         Ok(Self(text))
+    }
+}
+
+/// Takes the same time for all texts of one length.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        let (one, other) = (self.0.as_bytes(), other.0.as_bytes());
+        let differing = |all, (a, b): (&u8, &u8)| all | (a ^ b);
+        one.len() == other.len() && one.iter().zip(other).fold(0, differing) == 0
     }
 }
 
@@ -172,7 +181,7 @@ fn from_file<E: Error>(path: &Path) -> Result<Secret, E> {
         }
         Ok(n) if n as u64 > MAX_FILE => {
             return Err(E::custom(format_args!(
-                "secret file `{shown}` is larger than 64 KiB"
+                "secret file `{shown}` is larger than 1 MiB"
             )));
         }
         Ok(_) => {}

@@ -157,6 +157,10 @@ pub mod codes {
             "the attempt failed after its streamed body was used up" "send the call again";
         UPSTREAM_UNREACHABLE "upstream_unreachable" 502 Upstream Upstream
             "no connection to the upstream could be made" "see the attempt in the access log for the cause";
+        UPSTREAM_BUSY "upstream_busy" 503 Unavailable Gateway
+            "as many connections to the upstream are in use as the gateway may open" "send the call again after the time in `retry-after`, or raise `transport.pool.maxConnections` of the backend";
+        ADDRESS_REFUSED "address_refused" 403 Permission Client
+            "the address the call would go to is not one the gateway may call" "see the log for the address and the rule";
         UPSTREAM_BROKEN "upstream_broken" 502 Upstream Upstream
             "the upstream broke the connection or sent what is not HTTP" "send the call again";
         UPSTREAM_CUT "upstream_cut" 502 Upstream Upstream

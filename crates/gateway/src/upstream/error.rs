@@ -25,6 +25,10 @@ pub enum ErrorKind {
     Request,
     /// The host name was not found, or looking it up failed.
     Dns,
+    /// The request's [`AddressCheck`](portcullis_core::upstream::AddressCheck) passes no address of the host.
+    AddressRefused,
+    /// As many connections to the origin are open as may be, and none came free in time.
+    Busy,
     /// No address of the host accepted a connection.
     Connect,
     /// The TLS handshake failed, or the upstream does not speak the protocol asked for.
@@ -50,6 +54,8 @@ impl ErrorKind {
         match self {
             Self::Request => "request cannot be sent",
             Self::Dns => "host name lookup failed",
+            Self::AddressRefused => "no address of the host may be called",
+            Self::Busy => "no connection to the upstream came free",
             Self::Connect => "upstream refused the connection or is unreachable",
             Self::Tls => "tls handshake with the upstream failed",
             Self::ConnectTimeout => "timed out connecting to the upstream",

@@ -1,5 +1,7 @@
 //! Where requests to an upstream go, and the only way to put a credential on one.
 
+mod transport;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::body::Body;
 use crate::error::{Error, codes};
+
+pub use transport::{AddressCheck, AddressRefused, Transport};
 
 /// Headers that belong to one connection, not to the message (RFC 9110 §7.6.1).
 const HOP: [HeaderName; 8] = [
@@ -111,6 +115,7 @@ pub struct Origin {
     authority: Authority,
     base: Box<str>,
     credential: Option<Credential>,
+    transport: Option<Transport>,
 }
 
 /// Why a text is not the URL of an upstream.
@@ -158,6 +163,7 @@ impl Origin {
             authority,
             base,
             credential: None,
+            transport: None,
         })
     }
 
@@ -174,6 +180,13 @@ impl Origin {
     #[must_use]
     pub fn with_credential(mut self, credential: Credential) -> Self {
         self.credential = Some(credential);
+        self
+    }
+
+    /// Says how this origin is reached. Default: as the HTTP client reaches any.
+    #[must_use]
+    pub fn with_transport(mut self, transport: Transport) -> Self {
+        self.transport = Some(transport);
         self
     }
 
@@ -199,6 +212,9 @@ impl Origin {
         *headers = forwarded(caller);
         if let Some(Credential { header, value }) = &self.credential {
             headers.insert(header.clone(), value.clone());
+        }
+        if let Some(transport) = &self.transport {
+            request.extensions_mut().insert(transport.clone());
         }
         Ok(request)
     }
