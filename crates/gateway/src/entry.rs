@@ -97,7 +97,7 @@ where
             Ok(reply.map(|body| {
                 body.on_end(move |end| {
                     context.record(|exchange| {
-                        exchange.bytes_out = end.bytes;
+                        exchange.bytes_out += end.bytes;
                         if exchange.outcome == Outcome::Completed {
                             exchange.outcome = end.how.into();
                         }

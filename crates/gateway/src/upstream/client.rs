@@ -5,14 +5,16 @@ use std::{fmt, future::Future, sync::Arc};
 use bytes::Bytes;
 use http::{Request, Response, uri::Scheme};
 use http_body::Body;
+use portcullis_core::upstream::AddressCheck;
 
 use super::{
     BoxError, ClientConfig, ClientError, ErrorKind, HttpVersion, ResponseBody, Stats, Timeouts,
     connect::Connector,
     h1, h2,
-    pool::{Key, Pool},
+    pool::{Checked, Key, Origin, Pool},
     request::RequestBody,
     tls::Tls,
+    upgrade::{self, Upgrade, Upgraded},
 };
 
 /// An HTTP client with a pool of connections per origin.
@@ -41,7 +43,7 @@ pub(super) struct Shared {
     pub(super) max_head_bytes: usize,
     pool: Arc<Pool>,
     version: HttpVersion,
-    timeouts: Timeouts,
+    pub(super) timeouts: Timeouts,
 }
 
 impl Client {
@@ -82,6 +84,16 @@ impl Client {
         async move { shared.exchange(request).await }
     }
 
+    /// Opens a connection to the authority of the URI, by the rules and limits the request brings along, and
+    /// sends nothing on it. `http` is plain TCP, `https` is TLS inside of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of connecting: [`is_sent`](ClientError::is_sent) is always false.
+    pub async fn connect(&self, request: Request<()>) -> Result<Upgraded, ClientError> {
+        upgrade::connect(&self.0, request).await
+    }
+
     /// How long it waits where a request does not say otherwise.
     pub fn timeouts(&self) -> Timeouts {
         self.0.timeouts
@@ -94,6 +106,15 @@ impl Client {
 }
 
 impl Shared {
+    /// The connections to where a request goes.
+    pub(super) fn origin<B>(
+        &self,
+        request: &Request<B>,
+        version: HttpVersion,
+    ) -> Result<Arc<Origin>, ClientError> {
+        Ok(self.pool.origin(&target(request, version)?))
+    }
+
     async fn exchange(
         &self,
         mut request: Request<RequestBody>,
@@ -101,7 +122,12 @@ impl Shared {
         let extensions = request.extensions_mut();
         let timeouts = extensions.remove::<Timeouts>().unwrap_or(self.timeouts);
         let version = extensions.remove::<HttpVersion>().unwrap_or(self.version);
-        let origin = self.pool.origin(&target(&request, version)?);
+        let upgrade = extensions.remove::<Upgrade>().is_some();
+        if upgrade {
+            let origin = self.origin(&request, HttpVersion::Http1)?;
+            return Box::pin(upgrade::exchange(self, origin, request, timeouts)).await;
+        }
+        let origin = self.origin(&request, version)?;
         match version {
             HttpVersion::Http1 => h1::exchange(self, origin, request, timeouts).await,
             // Boxed to keep the future of the usual case small.
@@ -110,7 +136,7 @@ impl Shared {
     }
 }
 
-fn target(request: &Request<RequestBody>, version: HttpVersion) -> Result<Key, ClientError> {
+fn target<B>(request: &Request<B>, version: HttpVersion) -> Result<Key, ClientError> {
     let refuse = |why: &str| ClientError::unsent(ErrorKind::Request, BoxError::from(why));
     let uri = request.uri();
     let https = match uri.scheme() {
@@ -128,6 +154,7 @@ fn target(request: &Request<RequestBody>, version: HttpVersion) -> Result<Key, C
         https,
         version,
         authority: authority.clone(),
+        check: request.extensions().get::<AddressCheck>().map(Checked::new),
     })
 }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use http::uri::Scheme;
+use portcullis_core::upstream::AddressCheck;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, lookup_host},
@@ -50,7 +51,8 @@ impl Connector {
             .authority()
             .port_u16()
             .unwrap_or(if https { 443 } else { 80 });
-        let tcp = reach(&resolve(host, port).await?, start, limit).await?;
+        let addresses = allowed(resolve(host, port).await?, origin.check())?;
+        let tcp = reach(&addresses, start, limit).await?;
         // Failing to switch off Nagle's algorithm only costs time.
         let _ = tcp.set_nodelay(true);
         if !https {
@@ -67,6 +69,30 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ClientError> 
         .await
         .map_err(|error| unknown(error.into()))?;
     Ok(found.collect())
+}
+
+/// What of `found` may be dialled.
+fn allowed(
+    mut found: Vec<SocketAddr>,
+    check: Option<&AddressCheck>,
+) -> Result<Vec<SocketAddr>, ClientError> {
+    let Some(check) = check else {
+        return Ok(found);
+    };
+    let mut refused = None;
+    found.retain(|address| {
+        check
+            .check(*address)
+            .map_err(|why| refused = Some(why))
+            .is_ok()
+    });
+    match refused {
+        Some(why) if found.is_empty() => Err(ClientError::unsent(
+            ErrorKind::AddressRefused,
+            BoxError::from(why),
+        )),
+        _ => Ok(found),
+    }
 }
 
 /// The first address that accepts. Each may take an equal share of what is left of `limit`, so that

@@ -24,9 +24,11 @@ use super::{
     body::ResponseBody,
     client::Shared,
     connect::Stream,
+    host::NamedHost,
     pool::{Open, Origin},
     request::{Progress, RequestBody},
     timeout::Watch,
+    upgrade::Upgraded,
 };
 
 /// The most a connection reads ahead or holds back from writing.
@@ -36,7 +38,7 @@ const BUFFER_BYTES: usize = 128 * 1024;
 /// the bytes. Nothing happens on it unless it is polled; dropping it closes it.
 #[derive(Debug)]
 pub(super) struct Link {
-    sender: SendRequest<RequestBody>,
+    pub(super) sender: SendRequest<RequestBody>,
     connection: Connection<TokioIo<Stream>, RequestBody>,
     pub(super) watch: Watch,
     _open: Open,
@@ -78,15 +80,17 @@ pub(super) async fn exchange(
 }
 
 /// Turns the absolute URI into what a server expects: a path and a `Host` header.
-fn address(request: &mut Request<RequestBody>, origin: &Origin) {
+pub(super) fn address(request: &mut Request<RequestBody>, origin: &Origin) {
     let path = request.uri().path_and_query().cloned();
     *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
     *request.version_mut() = Version::HTTP_11;
-    request.headers_mut().insert(HOST, origin.host());
+    let named = request.extensions_mut().remove::<NamedHost>();
+    let host = named.map_or_else(|| origin.host(), |named| named.header());
+    request.headers_mut().insert(HOST, host);
 }
 
 impl Link {
-    async fn open(
+    pub(super) async fn open(
         client: &Shared,
         origin: &Origin,
         limit: Duration,
@@ -111,6 +115,12 @@ impl Link {
     /// ended, after which it must not be polled again.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
         Pin::new(&mut self.connection).poll(cx)
+    }
+
+    /// The connection as it is once it has stopped speaking HTTP.
+    pub(super) fn into_upgraded(self) -> Upgraded {
+        let parts = self.connection.into_parts();
+        Upgraded::new(parts.io.into_inner(), parts.read_buf)
     }
 
     /// Prepares for the time between two exchanges; false when there can be no other one, because

@@ -28,6 +28,7 @@ use super::{
     body::ResponseBody,
     client::Shared,
     connect::Stream,
+    host::NamedHost,
     pool::{Open, Origin},
     request::{Progress, RequestBody},
     timeout::Watch,
@@ -78,6 +79,9 @@ pub(super) async fn exchange(
 ) -> Result<Response<ResponseBody>, ClientError> {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(HOST);
+    if let Some(named) = request.extensions_mut().remove::<NamedHost>() {
+        *request.uri_mut() = named.name(request.uri());
+    }
     let mut tries = 1;
     loop {
         let (mut sender, permit) = join(client, &origin, timeouts.connect).await?;

@@ -19,8 +19,8 @@
 //! HTTP/2 connections are shared by many exchanges and therefore do run in a task each.
 //!
 //! What this client does not do: follow redirects, keep cookies, decompress, use a proxy, retry a
-//! request that may have reached the upstream, upgrade a connection. Hop-by-hop headers are the
-//! caller's to remove.
+//! request that may have reached the upstream. A connection is upgraded only for a request that brings
+//! [`Upgrade`]. Hop-by-hop headers are the caller's to remove.
 
 mod body;
 mod client;
@@ -29,6 +29,7 @@ mod connect;
 mod error;
 mod h1;
 mod h2;
+mod host;
 mod pool;
 mod request;
 mod stats;
@@ -36,13 +37,16 @@ mod stats;
 mod tests;
 mod timeout;
 mod tls;
+mod upgrade;
 
 pub use self::{
     body::ResponseBody,
     client::Client,
     config::{ClientConfig, HttpVersion, Timeouts},
     error::{ClientError, ErrorKind},
+    host::NamedHost,
     stats::{OriginStats, Stats},
+    upgrade::{Upgrade, Upgraded, UpgradedStream},
 };
 
 /// An error of any type, as request bodies may bring one.

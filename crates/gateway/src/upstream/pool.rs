@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::{Hash, Hasher},
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -15,6 +16,7 @@ use http::{
     uri::{Authority, Scheme},
 };
 use parking_lot::{Mutex, RwLock};
+use portcullis_core::upstream::AddressCheck;
 use tokio::{task::AbortHandle, time::Instant};
 
 use super::{ClientConfig, HttpVersion, OriginStats, Stats, h1::Link, h2::Line};
@@ -47,6 +49,31 @@ pub(super) struct Key {
     pub(super) https: bool,
     pub(super) version: HttpVersion,
     pub(super) authority: Authority,
+    pub(super) check: Option<Checked>,
+}
+
+/// A rule on addresses, known by its identity.
+#[derive(Clone, Debug)]
+pub(super) struct Checked(AddressCheck);
+
+impl Checked {
+    pub(super) fn new(check: &AddressCheck) -> Self {
+        Self(check.clone())
+    }
+}
+
+impl PartialEq for Checked {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.is(&other.0)
+    }
+}
+
+impl Eq for Checked {}
+
+impl Hash for Checked {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.identity().hash(state);
+    }
 }
 
 /// One origin and its connections.
@@ -165,6 +192,11 @@ impl Origin {
 
     pub(super) fn authority(&self) -> &Authority {
         &self.key.authority
+    }
+
+    /// The rule on the addresses it may be reached at.
+    pub(super) fn check(&self) -> Option<&AddressCheck> {
+        self.key.check.as_ref().map(|checked| &checked.0)
     }
 
     pub(super) fn version(&self) -> HttpVersion {
