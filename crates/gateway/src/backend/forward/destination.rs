@@ -176,8 +176,10 @@ pub(super) fn of_request(request: &Request) -> Result<(Destination, Scheme), Unr
 
 /// What a `CONNECT` asks for.
 pub(super) fn of_connect(request: &Request) -> Result<Destination, Unread> {
-    let authority = request.uri().authority();
-    let authority = authority.ok_or("`CONNECT` names a host and a port")?;
+    let uri = request.uri();
+    let alone = uri.scheme().is_none() && uri.path_and_query().is_none();
+    let authority = uri.authority().filter(|_| alone);
+    let authority = authority.ok_or("`CONNECT` names a host and a port, and nothing else")?;
     let destination = Destination::parse(authority.as_str(), None)?;
     let named = request.headers().get(HOST);
     let named = named.map(|host| host.to_str().map_err(|_| "`host` is not a host name"));

@@ -54,6 +54,9 @@ impl Rule {
     }
 
     fn parse(text: &str, usual: Ports) -> Result<Self, &'static str> {
+        if text.contains("://") {
+            return Err("an entry has no scheme: a host and a port, like `a.example:443`");
+        }
         let (host, port) = split(text);
         let ports = match port {
             None => usual,

@@ -1,15 +1,14 @@
 //! The end of the line: which headers of a plain HTTP call go on, in both directions.
 
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHORIZATION, TE, TRAILER,
+    AUTHORIZATION, CONTENT_LENGTH, COOKIE, EXPECT, PROXY_AUTHORIZATION, TE, TRAILER,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_core::upstream::strip_hop;
 
-/// For the gateway alone. `content-length` is written anew from the body, and what `expect` asks for the
-/// gateway does itself, as soon as the upstream takes the body.
-const OURS: [HeaderName; 5] = [
-    HOST,
+/// For the gateway alone. `content-length` is written anew from the body, as `host` is by the client, and what
+/// `expect` asks for the gateway does itself, as soon as the upstream takes the body.
+const OURS: [HeaderName; 4] = [
     CONTENT_LENGTH,
     EXPECT,
     PROXY_AUTHORIZATION,
@@ -97,7 +96,6 @@ mod tests {
     #[test]
     fn what_belongs_to_the_callers_connection_stays_behind() {
         let mut got = headers(&[
-            ("host", "a"),
             ("connection", "keep-alive, x-own , Upgrade"),
             ("x-own", "1"),
             ("keep-alive", "timeout=5"),

@@ -19,6 +19,7 @@ use portcullis_core::upstream::{AddressCheck, Transport};
 use portcullis_core::{Request, Response};
 
 use crate::backend::codes::UPGRADE_REFUSED;
+use crate::entry::REQUEST_ID;
 use crate::listener::ConnectionInfo;
 use crate::upstream::{HttpVersion, NamedHost, Upgrade};
 
@@ -102,8 +103,10 @@ impl Relay {
         let uri = request.uri().clone();
         let from = request.extensions_mut().remove::<ConnectionInfo>();
         let headers = request.headers_mut();
-        self.forwarded.write(headers, &uri, from.as_ref());
         headers::to_upstream(headers, context.principal().is_some());
+        // Only now: a caller may name any header in `connection`, those we add too.
+        headers.insert(REQUEST_ID, context.id().to_header());
+        self.forwarded.write(headers, &uri, from.as_ref());
         if let Some(asked) = asked {
             asked.write(headers);
             *request.method_mut() = Method::GET;
@@ -149,7 +152,7 @@ async fn attempt(
 }
 
 fn upstream_id(reply: &Response) -> Option<Box<str>> {
-    Some(reply.headers().get("x-request-id")?.to_str().ok()?.into())
+    Some(reply.headers().get(REQUEST_ID)?.to_str().ok()?.into())
 }
 
 /// The reply as it came, its attempt ended with it.
@@ -200,7 +203,7 @@ pub(super) fn wants_tunnel(request: &Request) -> bool {
 }
 
 /// The reply that opens a tunnel, by how it was asked for.
-fn opened(form: Form) -> Response {
+fn opened(form: &Form) -> Response {
     let mut reply = http::Response::new(Body::empty());
     if matches!(form, Form::Http1) {
         *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

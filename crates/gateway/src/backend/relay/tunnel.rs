@@ -95,12 +95,21 @@ impl Drop for Meter {
     }
 }
 
-/// Carries bytes as soon as the caller has been answered, until both sides have finished, one of them breaks, or
-/// both are silent for `idle`.
-pub(super) fn start(caller: Caller, upstream: UpgradedStream, idle: Duration, mut meter: Meter) {
+/// When a tunnel ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Until {
+    /// Both sides have been silent for so long.
+    pub(super) silent: Duration,
+    /// Both sides have finished, rather than the upstream alone. With protocols that have no use for half a
+    /// connection, callers are slow to close theirs.
+    pub(super) both: bool,
+}
+
+/// Carries bytes as soon as the caller has been answered, `until` its end, or until one of the sides breaks.
+pub(super) fn start(caller: Caller, upstream: UpgradedStream, until: Until, mut meter: Meter) {
     let tunnel = async move {
-        let outcome = match timeout(idle, caller.upgrade).await {
-            Ok(Ok(stream)) => carry(TokioIo::new(stream), upstream, idle, &mut meter.passed).await,
+        let outcome = match timeout(until.silent, caller.upgrade).await {
+            Ok(Ok(stream)) => carry(TokioIo::new(stream), upstream, until, &mut meter.passed).await,
             Ok(Err(_)) => Outcome::ClientLeft,
             Err(_) => Outcome::Failed(&UPGRADE_IDLE),
         };
@@ -121,17 +130,18 @@ enum Broken {
 async fn carry(
     caller: impl AsyncRead + AsyncWrite,
     upstream: impl AsyncRead + AsyncWrite,
-    idle: Duration,
+    until: Until,
     passed: &mut [u64; 2],
 ) -> Outcome {
     let (mut caller, mut upstream) = (pin!(caller), pin!(upstream));
     let (mut up, mut down) = (Pipe::new(), Pipe::new());
-    let mut silence = pin!(sleep(idle));
+    let mut silence = pin!(sleep(until.silent));
     poll_fn(|cx| {
         let before = *passed;
         let sent = up.poll(cx, caller.as_mut(), upstream.as_mut(), &mut passed[0]);
         let received = down.poll(cx, upstream.as_mut(), caller.as_mut(), &mut passed[1]);
         match (sent, received) {
+            (_, Poll::Ready(Ok(()))) if !until.both => return Poll::Ready(Outcome::Completed),
             (Poll::Ready(Err(Broken::Reading)), _) | (_, Poll::Ready(Err(Broken::Writing))) => {
                 return Poll::Ready(Outcome::ClientLeft);
             }
@@ -144,7 +154,7 @@ async fn carry(
             _ => {}
         }
         if before != *passed {
-            silence.as_mut().reset(Instant::now() + idle);
+            silence.as_mut().reset(Instant::now() + until.silent);
         }
         let silent: Pin<&mut Sleep> = silence.as_mut();
         silent.poll(cx).map(|()| Outcome::Failed(&UPGRADE_IDLE))
@@ -255,20 +265,21 @@ mod tests {
     type Carried = tokio::task::JoinHandle<(Outcome, [u64; 2])>;
 
     /// The far ends of a tunnel, and its end.
-    fn tunnel() -> (DuplexStream, DuplexStream, Carried) {
+    fn tunnel(both: bool) -> (DuplexStream, DuplexStream, Carried) {
         let (caller, near) = duplex(64);
         let (far, upstream) = duplex(64);
         let carried = tokio::spawn(async move {
             let mut passed = [0; 2];
-            let idle = Duration::from_secs(10);
-            (carry(near, far, idle, &mut passed).await, passed)
+            let silent = Duration::from_secs(10);
+            let until = Until { silent, both };
+            (carry(near, far, until, &mut passed).await, passed)
         });
         (caller, upstream, carried)
     }
 
     #[tokio::test]
     async fn one_side_may_go_on_after_the_other_has_finished() {
-        let (mut caller, mut upstream, carried) = tunnel();
+        let (mut caller, mut upstream, carried) = tunnel(true);
         caller.write_all(b"all I have").await.unwrap();
         caller.shutdown().await.unwrap();
         let mut got = String::new();
@@ -285,9 +296,21 @@ mod tests {
         assert_eq!(carried.await.unwrap(), (Outcome::Completed, [10, 100_000]));
     }
 
+    #[tokio::test]
+    async fn the_upstreams_end_is_the_end_where_half_a_connection_is_of_no_use() {
+        let (mut caller, mut upstream, carried) = tunnel(false);
+        upstream.write_all(b"bye").await.unwrap();
+        drop(upstream);
+        let (outcome, passed) = carried.await.unwrap();
+        assert_eq!((outcome, passed), (Outcome::Completed, [0, 3]));
+        let mut got = String::new();
+        caller.read_to_string(&mut got).await.unwrap();
+        assert_eq!(got, "bye");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn silence_of_both_ends_it_and_the_talk_of_one_does_not() {
-        let (mut caller, mut upstream, carried) = tunnel();
+        let (mut caller, mut upstream, carried) = tunnel(true);
         let start = Instant::now();
         for _ in 0..5 {
             sleep(Duration::from_secs(9)).await;
@@ -301,7 +324,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_does_not_read_holds_its_writer_back() {
-        let (mut caller, upstream, carried) = tunnel();
+        let (mut caller, upstream, carried) = tunnel(true);
         let long = vec![7; 100_000];
         caller.write_all(&long).await.unwrap_err();
         let (outcome, [sent, _]) = carried.await.unwrap();

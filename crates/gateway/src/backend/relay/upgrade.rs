@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::handshake::Key;
-use super::tunnel::{self, Meter};
+use super::tunnel::{self, Meter, Until};
 use super::{headers, opened};
 use crate::backend::codes::UPGRADE_REFUSED;
 use crate::listener::Tunnels;
@@ -171,9 +171,13 @@ impl Asked {
             Form::Connect => headers.clear(),
         }
         meter.begin(if named { "websocket" } else { "connect" });
-        let mut answer = opened(self.form);
+        let mut answer = opened(&self.form);
         std::mem::swap(answer.headers_mut(), reply.headers_mut());
-        tunnel::start(self.caller, stream, idle, meter);
+        let until = Until {
+            silent: idle,
+            both: !named,
+        };
+        tunnel::start(self.caller, stream, until, meter);
         Ok(answer)
     }
 }
