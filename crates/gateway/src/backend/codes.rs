@@ -42,6 +42,16 @@ pub static UPGRADE_IDLE: Code = Code {
     remedy: "send pings, or raise `upgradeIdleTimeout` of the backend",
 };
 
+/// `proxy_loop`: the forward proxy has been asked to call itself.
+pub static PROXY_LOOP: Code = Code {
+    name: "proxy_loop",
+    status: 508,
+    kind: Kind::InvalidRequest,
+    fault: Fault::Client,
+    about: "the call has come through this proxy before",
+    remedy: "the destination leads back to the gateway: name another, or put the gateway's own addresses in `deny`",
+};
+
 /// `no_endpoint`: every endpoint of the backend has weight 0.
 pub static NO_ENDPOINT: Code = Code {
     name: "no_endpoint",
@@ -58,5 +68,6 @@ pub static CODES: &[&Code] = &[
     &DESTINATION_INVALID,
     &UPGRADE_REFUSED,
     &UPGRADE_IDLE,
+    &PROXY_LOOP,
     &NO_ENDPOINT,
 ];

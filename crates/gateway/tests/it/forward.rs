@@ -351,3 +351,17 @@ async fn callers_of_http_2_are_judged_alike() {
         drop(reply);
     }
 }
+
+#[tokio::test]
+async fn a_call_that_leads_back_to_the_proxy_ends_there() {
+    // The listener's port is known only once it is bound, so that every port is allowed here.
+    let proxy = Proxy::start("forward: {allow: ['127.0.0.1:*']}").await;
+    let request = &asked(&proxy.addr.to_string())[0];
+    let reply = proxy.raw(request).await;
+    assert!(reply.starts_with("HTTP/1.1 508 "), "{reply}");
+    let inner = proxy.records.next().await;
+    assert!(inner.attempts.is_empty());
+    let outer = proxy.records.only().await;
+    let destination = outer.attempts[0].destination.as_deref();
+    assert_eq!(destination, Some(&*proxy.addr.to_string()));
+}

@@ -376,3 +376,44 @@ async fn a_backend_that_calls_models_opens_no_tunnel() {
     assert!(reply.starts_with("HTTP/1.1 4"), "{reply}");
     upstream.nothing("nothing is sent on").await;
 }
+
+#[tokio::test]
+async fn a_program_that_serves_by_itself_carries_conversations_too() {
+    let (addr, _seen) = server().await;
+    let config =
+        format!("{{schemaVersion: 1, routes: [{{backend: {{static: {{host: '{addr}'}}}}}}]}}");
+    let source = portcullis::source::ValueSource::text(config.as_str());
+    let gateway = portcullis::Gateway::builder()
+        .source(source)
+        .build()
+        .await
+        .unwrap();
+    let service = gateway.embedded();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+            let request = request.map(portcullis::core::body::Body::new);
+            tower::ServiceExt::oneshot(service.clone(), request)
+        });
+        let served = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        served.await.unwrap();
+    });
+    let mut request = Request::get("ws://shop.example/socket").body(()).unwrap();
+    for (name, value) in [
+        ("host", "shop.example"),
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-protocol", "chat"),
+    ] {
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let stream = TcpStream::connect(own).await.unwrap();
+    let (mut socket, _) = client_async(request, stream).await.unwrap();
+    talk(&mut socket).await;
+}

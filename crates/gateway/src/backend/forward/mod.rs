@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::reach::Reach;
-use super::relay::{Forwarded, ForwardedHeadersConfig, ForwardedMode, Relay, UpgradeProtocol};
+use super::relay::{Forwarded, ForwardedHeadersConfig, ForwardedMode, Relay, UpgradeProtocol, Via};
 use super::static_::{five_minutes, websocket};
 
 use rules::{Rule, Rules};
@@ -84,7 +84,11 @@ impl Backend<Http> for ForwardBackend {
         let forwarded = forwarded
             .map_err(|(place, what)| cx.error(&at("forwardedHeaders").join(&place), what))?;
         let service = cx.http_endpoint(&[], &Pointer::root())?;
-        let mut way = reach(&config.transport, cx)?.way(service, cx.owner().name.clone());
+        let name = match &*cx.owner().name {
+            "" => Self::NAME.into(),
+            _ => cx.owner().name.clone(),
+        };
+        let mut way = reach(&config.transport, cx)?.way(service, name);
         let checked = rules.clone();
         way.check = Some(AddressCheck::new(move |address| checked.address(address)));
         let service = Arc::new(ForwardService {
@@ -92,6 +96,7 @@ impl Backend<Http> for ForwardBackend {
                 forwarded,
                 upgrades: config.upgrades,
                 idle: config.upgrade_idle_timeout.get(),
+                via: Some(Via::make()),
             },
             way,
             rules,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::Uri;
 use http::uri::Scheme;
 use portcullis_core::error::{Error, codes};
 use portcullis_core::{Request, Response};
@@ -39,15 +40,15 @@ impl ForwardService {
         }
         let destination = destination::of_connect(request).map_err(invalid)?;
         self.permit(&destination)?;
-        let uri = destination::uri(&destination, Scheme::HTTP, &http::Uri::default());
-        Ok(Target { uri, host: None })
+        let uri = destination::uri(&destination, Scheme::HTTP, &Uri::default());
+        Ok(target(uri, &destination))
     }
 
     fn target(&self, request: &Request) -> Result<Target, Error> {
         let (destination, scheme) = destination::of_request(request).map_err(invalid)?;
         self.permit(&destination)?;
         let uri = destination::uri(&destination, scheme, request.uri());
-        Ok(Target { uri, host: None })
+        Ok(target(uri, &destination))
     }
 
     fn permit(&self, destination: &Destination) -> Result<(), Error> {
@@ -56,6 +57,14 @@ impl ForwardService {
         }
         let words = format!("this proxy may not call {destination}");
         Err(Error::new(&DESTINATION_FORBIDDEN, words))
+    }
+}
+
+fn target(uri: Uri, destination: &Destination) -> Target {
+    Target {
+        uri,
+        host: None,
+        destination: Some(destination.to_string().into()),
     }
 }
 

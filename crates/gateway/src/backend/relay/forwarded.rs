@@ -114,7 +114,7 @@ fn append(headers: &mut HeaderMap, uri: &Uri, from: &ConnectionInfo) {
 }
 
 /// Adds an entry behind those of all lines of a list.
-fn extend(headers: &mut HeaderMap, name: HeaderName, entry: &str) {
+pub(super) fn extend(headers: &mut HeaderMap, name: HeaderName, entry: &str) {
     let before = headers.get_all(&name).iter().map(HeaderValue::as_bytes);
     let mut all: Vec<_> = before
         .filter(|value| !value.trim_ascii().is_empty())

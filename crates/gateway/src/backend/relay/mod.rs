@@ -5,6 +5,7 @@ mod handshake;
 mod headers;
 mod tunnel;
 mod upgrade;
+mod via;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub use forwarded::{ForwardedHeadersConfig, ForwardedMode};
 use tunnel::Meter;
 pub use upgrade::UpgradeProtocol;
 use upgrade::{Asked, Form};
+pub(super) use via::Via;
 
 /// Carries calls as they are, but for the headers that end at the gateway.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(super) struct Relay {
     pub(super) upgrades: Vec<UpgradeProtocol>,
     /// How long an upgraded connection may be silent.
     pub(super) idle: Duration,
+    /// The mark by which a call that comes round again is known.
+    pub(super) via: Option<Via>,
 }
 
 /// How calls reach one endpoint.
@@ -56,6 +60,8 @@ pub(super) struct Target {
     pub(super) uri: Uri,
     /// The host it names, where that is another.
     pub(super) host: Option<Authority>,
+    /// The same place for the record, where the caller decides it.
+    pub(super) destination: Option<Box<str>>,
 }
 
 impl Relay {
@@ -67,6 +73,9 @@ impl Relay {
         target: Target,
         held: impl Send + 'static,
     ) -> Result<Response, Error> {
+        if let Some(via) = &self.via {
+            via.check(request.headers())?;
+        }
         let asked = upgrade::asked(&mut request, &self.upgrades)?;
         if asked.is_some() && way.version == HttpVersion::Http2 {
             let words = "an upstream spoken to in HTTP/2 cannot be upgraded";
@@ -100,13 +109,16 @@ impl Relay {
     }
 
     fn prepare(&self, request: &mut Request, context: &Context, asked: Option<&Asked>) {
-        let uri = request.uri().clone();
+        let (uri, version) = (request.uri().clone(), request.version());
         let from = request.extensions_mut().remove::<ConnectionInfo>();
         let headers = request.headers_mut();
         headers::to_upstream(headers, context.principal().is_some());
         // Only now: a caller may name any header in `connection`, those we add too.
         headers.insert(REQUEST_ID, context.id().to_header());
         self.forwarded.write(headers, &uri, from.as_ref());
+        if let Some(via) = &self.via {
+            via.write(headers, version);
+        }
         if let Some(asked) = asked {
             asked.write(headers);
             *request.method_mut() = Method::GET;
@@ -135,6 +147,7 @@ async fn attempt(
         extensions.insert(NamedHost(host));
     }
     let mut attempt = context.attempt(way.name.clone());
+    attempt.record().destination = target.destination;
     match way.service.send(request).await {
         Ok(mut reply) => {
             attempt.answered(reply.status());

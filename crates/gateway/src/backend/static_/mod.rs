@@ -40,6 +40,7 @@ impl Backend<Http> for StaticBackend {
                 .map_err(|(place, what)| cx.error(&at("forwardedHeaders").join(&place), what))?,
             upgrades: config.upgrades.clone(),
             idle: config.upgrade_idle_timeout.get(),
+            via: None,
         };
         let reach = Reach::new(&config.transport, &at("transport"), cx)?;
         let endpoints = endpoints(&config, &reach, cx)?;
@@ -86,11 +87,17 @@ fn endpoints(
     let place = Pointer::root().key("host");
     let authority = authority(single, None).map_err(|what| cx.error(&place, what))?;
     let service = cx.http_endpoint(&[], &place)?;
+    // A backend written inside a route has no name.
+    let name = if owner.is_empty() {
+        authority.as_str().into()
+    } else {
+        owner.clone()
+    };
     Ok(vec![(
         Endpoint {
             scheme: reach.scheme.clone(),
             authority,
-            way: reach.way(service, owner.clone()),
+            way: reach.way(service, name),
         },
         1,
     )])
@@ -109,7 +116,10 @@ fn endpoint(
     }
     let authority =
         authority(&config.host, config.port).map_err(|what| cx.error(&place.key("host"), what))?;
-    let name = format!("{}/{authority}", cx.owner().name).into();
+    let name = match &*cx.owner().name {
+        "" => authority.as_str().into(),
+        owner => format!("{owner}/{authority}").into(),
+    };
     let service = cx.http_endpoint(&config.policies, &place)?;
     let endpoint = Endpoint {
         scheme: reach.scheme.clone(),

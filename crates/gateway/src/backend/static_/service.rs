@@ -45,6 +45,7 @@ impl StaticService {
         let target = Target {
             uri: endpoint.uri(request.uri()),
             host,
+            destination: None,
         };
         let sent = self
             .relay

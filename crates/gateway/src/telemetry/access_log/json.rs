@@ -71,6 +71,7 @@ fn answered(object: &mut Object<'_>, exchange: &Exchange) {
 fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
     let mut object = Object::begin(out);
     object.text("endpoint", &attempt.endpoint);
+    object.maybe("destination", attempt.destination.as_deref());
     if let Some(status) = attempt.status {
         object.number("status", status.as_u16().into());
     }
