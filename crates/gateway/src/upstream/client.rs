@@ -65,6 +65,9 @@ impl Client {
     /// client's. The request is sent a second time only if the connection, which the upstream may
     /// have closed while it was idle, had not accepted any of it.
     ///
+    /// By [`NamedHost`](super::NamedHost) a request names another host than that of the URI, and by [`Upgrade`] it
+    /// asks for the connection itself.
+    ///
     /// Must be polled within a tokio runtime with I/O and time enabled. Dropping the future closes
     /// the connection (HTTP/1) or resets the stream (HTTP/2).
     ///

@@ -49,6 +49,7 @@ pub(super) struct Way {
     /// What it is called in records.
     pub(super) name: Arc<str>,
     pub(super) version: HttpVersion,
+    /// What says all of it, the version too, where that is not the client's usual way.
     pub(super) transport: Option<Transport>,
     pub(super) check: Option<AddressCheck>,
 }
@@ -136,9 +137,9 @@ async fn attempt(
 ) -> Result<(Response, Attempt), Error> {
     *request.uri_mut() = target.uri;
     let extensions = request.extensions_mut();
-    extensions.insert(way.version);
-    if let Some(transport) = &way.transport {
-        extensions.insert(transport.clone());
+    match &way.transport {
+        Some(transport) => drop(extensions.insert(transport.clone())),
+        None => drop(extensions.insert(way.version)),
     }
     if let Some(check) = &way.check {
         extensions.insert(check.clone());
