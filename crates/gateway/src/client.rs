@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Method;
 use http_body::{Frame, SizeHint};
 use portcullis_core::body::Body;
 use portcullis_core::error::{Error, codes};
@@ -12,7 +13,7 @@ use portcullis_core::protocol::{ArcService, Http};
 use portcullis_core::upstream::Timeouts as Wanted;
 use portcullis_core::{Request, Response};
 
-use crate::upstream::{Client, ClientError, ErrorKind, ResponseBody, Timeouts};
+use crate::upstream::{Client, ClientError, ErrorKind, ResponseBody, Timeouts, Upgrade};
 
 /// The client as a service of the gateway's HTTP.
 pub fn service(client: Client) -> ArcService<Http> {
@@ -20,6 +21,29 @@ pub fn service(client: Client) -> ArcService<Http> {
 }
 
 async fn send(client: Client, mut request: Request) -> Result<Response, Error> {
+    times(&client, &mut request);
+    if request.method() == Method::CONNECT {
+        return Box::pin(connect(client, request)).await;
+    }
+    let reply = client.call(request).await.map_err(error)?;
+    Ok(reply.map(|body| Body::new(Reply { body })))
+}
+
+/// Opens a connection for whoever asks for one by [`Upgrade`], and for nobody else.
+async fn connect(client: Client, request: Request) -> Result<Response, Error> {
+    let (head, _) = request.into_parts();
+    if head.extensions.get::<Upgrade>().is_none() {
+        let words = "`CONNECT` has no meaning for this backend";
+        return Err(Error::new(&codes::METHOD_NOT_ALLOWED, words));
+    }
+    let opened = client.connect(http::Request::from_parts(head, ()));
+    let mut reply = http::Response::new(Body::empty());
+    reply.extensions_mut().insert(opened.await.map_err(error)?);
+    Ok(reply)
+}
+
+/// Says in the client's words how long the call may wait for what.
+fn times(client: &Client, request: &mut Request) {
     if let Some(wanted) = request.extensions_mut().remove::<Wanted>() {
         let usual = client.timeouts();
         request.extensions_mut().insert(Timeouts {
@@ -28,8 +52,6 @@ async fn send(client: Client, mut request: Request) -> Result<Response, Error> {
             idle: wanted.idle.unwrap_or(usual.idle),
         });
     }
-    let reply = client.call(request).await.map_err(error)?;
-    Ok(reply.map(|body| Body::new(Reply { body })))
 }
 
 struct Reply {

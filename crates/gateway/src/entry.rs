@@ -125,7 +125,7 @@ where
 fn recorded(body: Body, context: Context, hold: Hold) -> Body {
     body.on_end(move |end| {
         context.record(|exchange| {
-            exchange.bytes_out = end.bytes;
+            exchange.bytes_out += end.bytes;
             if exchange.outcome == Outcome::Completed {
                 exchange.outcome = end.how.into();
             }

@@ -4,7 +4,7 @@ use portcullis_core::assemble::Registry;
 use portcullis_core::error::{Code, codes};
 use portcullis_core::protocol::Http;
 
-use crate::backend::DirectResponseBackend;
+use crate::backend::{self, DirectResponseBackend, ForwardBackend, StaticBackend};
 use crate::listener;
 
 /// A registry of all policies, dialects, vendors and backends of the crates this one was built with. Add
@@ -16,6 +16,8 @@ pub fn registry() -> Registry {
     #[cfg(feature = "policies")]
     portcullis_policies::register(&mut registry);
     registry.backend::<Http, _>(DirectResponseBackend);
+    registry.backend::<Http, _>(StaticBackend);
+    registry.backend::<Http, _>(ForwardBackend);
     registry
 }
 
@@ -27,6 +29,7 @@ pub fn error_codes() -> Vec<&'static Code> {
         portcullis_policies::codes::CODES,
         #[cfg(feature = "providers")]
         portcullis_providers::codes::CODES,
+        backend::CODES,
         listener::CODES,
     ];
     tables.concat()

@@ -181,6 +181,32 @@ impl<'a> BuildContext<'a> {
         place: &Pointer,
         encode: Arc<E>,
     ) -> Result<ArcService<P>, ConfigError> {
+        let chain = self.chain::<P>(own, place)?;
+        let client = ArcLayer::stack(&chain.http, self.build.client());
+        let encoded = ArcService::new(tower_layer::Layer::layer(&EncodeLayer::new(encode), client));
+        Ok(ArcLayer::stack(&chain.typed, encoded))
+    }
+
+    /// The same for an endpoint that is sent plain HTTP: its policies over the client.
+    ///
+    /// # Errors
+    ///
+    /// When one of the policies cannot be built.
+    pub fn http_endpoint(
+        &self,
+        own: &[PolicyEntry],
+        place: &Pointer,
+    ) -> Result<ArcService<Http>, ConfigError> {
+        let chain = self.chain::<Http>(own, place)?;
+        Ok(ArcLayer::stack(&chain.http, self.build.client()))
+    }
+
+    /// The policies of one endpoint, the backend's and its own.
+    fn chain<P: Protocol>(
+        &self,
+        own: &[PolicyEntry],
+        place: &Pointer,
+    ) -> Result<Chain<P>, ConfigError> {
         let at = self.at.join(place);
         let mut own = own.to_vec();
         PolicyEntry::place(&mut own, &at);
@@ -196,10 +222,7 @@ impl<'a> BuildContext<'a> {
                 policies: &own,
             },
         ];
-        let chain = Chain::<P>::build(self.build, &scopes)?;
-        let client = ArcLayer::stack(&chain.http, self.build.client());
-        let encoded = ArcService::new(tower_layer::Layer::layer(&EncodeLayer::new(encode), client));
-        Ok(ArcLayer::stack(&chain.typed, encoded))
+        Chain::build(self.build, &scopes)
     }
 
     /// A service that answers without any upstream, inside the backend's policies.

@@ -110,6 +110,8 @@ impl PolicyRecord {
 pub struct AttemptRecord {
     /// The endpoint, as `backend` or `backend/provider`.
     pub endpoint: Arc<str>,
+    /// The host and port it went to, where the caller decides that.
+    pub destination: Option<Box<str>>,
     /// From the call's start to the attempt's.
     pub offset: Duration,
     /// How long it took.
@@ -251,6 +253,7 @@ impl Attempt {
         let started = Instant::now();
         let record = AttemptRecord {
             endpoint,
+            destination: None,
             offset: started.duration_since(context.started()),
             duration: Duration::ZERO,
             status: None,

@@ -169,6 +169,8 @@ pub mod codes {
             "the upstream took too long to connect, to answer, or between two pieces of its answer" "raise the timeout the message names, or send a smaller request";
         CALL_TIMEOUT "call_timeout" 504 Timeout Upstream
             "the whole call took longer than its route allows" "raise `timeouts.request` of the route";
+        STOPPING "stopping" 503 Unavailable Gateway
+            "the gateway is stopping" "send the call again; another instance will take it";
         PANICKED "panicked" 500 Internal Gateway
             "a defect in the gateway ended this call" "report it, with the log lines of this request id";
         HOST_REFUSED "host_refused" 403 Permission Client

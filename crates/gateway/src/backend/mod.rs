@@ -1,5 +1,18 @@
-//! Backends that answer plain HTTP.
+//! Backends that answer plain HTTP, or carry it on.
 
+mod codes;
 mod direct_response;
+mod forward;
+mod network;
+mod reach;
+mod relay;
+mod static_;
 
+pub use codes::{
+    CODES, DESTINATION_FORBIDDEN, DESTINATION_INVALID, NO_ENDPOINT, PROXY_LOOP, UPGRADE_IDLE,
+    UPGRADE_REFUSED,
+};
 pub use direct_response::{DirectResponseBackend, DirectResponseConfig};
+pub use forward::{ForwardBackend, ForwardConfig};
+pub use relay::{ForwardedHeadersConfig, ForwardedMode, UpgradeProtocol};
+pub use static_::{EndpointConfig, HealthConfig, HostHeader, StaticBackend, StaticConfig};

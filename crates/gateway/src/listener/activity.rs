@@ -16,6 +16,8 @@ use portcullis_core::error::Error;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
 
+use super::tunnels::Begun;
+
 /// Nothing of a request has arrived since the last one.
 const IDLE: u8 = 0;
 /// Bytes arrived, and the server has not been heard since.
@@ -31,6 +33,8 @@ pub(super) struct Activity {
     phase: AtomicU8,
     /// When the phase began, in nanoseconds after `opened`.
     since: AtomicU64,
+    /// What goes on after an upgrade, until the driver takes it over.
+    pub(super) tunnels: Begun,
 }
 
 impl Activity {
@@ -41,6 +45,7 @@ impl Activity {
             busy: AtomicU32::new(0),
             phase: AtomicU8::new(HEAD),
             since: AtomicU64::new(0),
+            tunnels: Begun::default(),
         })
     }
 

@@ -18,6 +18,7 @@ use super::activity::{Activity, Patience, Verdict, Watch};
 use super::front::{ConnectionInfo, Front};
 use super::io::{Version, Watched, sniff};
 use super::shutdown::Shutdown;
+use super::tunnels::Running;
 
 /// The header fields the HTTP/1 parser keeps on its stack; any other number is allocated for each request.
 const ON_STACK: usize = 100;
@@ -42,7 +43,8 @@ impl Server {
         let mut h2 = http2::Builder::new(TokioExecutor::new());
         h2.timer(TokioTimer::new())
             .max_concurrent_streams(limits.max_concurrent_streams)
-            .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX));
+            .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
+            .enable_connect_protocol();
         Self {
             h1,
             h2,
@@ -89,7 +91,7 @@ impl Server {
         };
         match version {
             Version::H1 => {
-                let connection = self.h1.serve_connection(watched, front);
+                let connection = self.h1.serve_connection(watched, front).with_upgrades();
                 drive.run(connection, true, |c| c.graceful_shutdown()).await;
             }
             Version::H2 => {
@@ -127,7 +129,8 @@ struct Drive<'a> {
 }
 
 impl Drive<'_> {
-    /// Polls `connection` to its end. `finish` asks it to end after the calls under way.
+    /// Polls `connection` to its end, and then what it was upgraded to. `finish` asks it to end after the calls
+    /// under way.
     async fn run<C>(self, connection: C, heads: bool, finish: impl Fn(Pin<&mut C>))
     where
         C: Future<Output = hyper::Result<()>>,
@@ -136,6 +139,7 @@ impl Drive<'_> {
         let mut begun = pin!(unconstrained(self.shutdown.begun()));
         let mut timer = pin!(tokio::time::sleep(self.patience.head));
         let mut asked = false;
+        let (mut ended, mut tunnels) = (false, Running::default());
         let mut watch = Watch {
             activity: self.activity,
             patience: self.patience,
@@ -144,9 +148,20 @@ impl Drive<'_> {
             armed: false,
         };
         std::future::poll_fn(|cx| {
+            if !asked {
+                self.activity.tunnels.register(cx);
+            }
             loop {
-                if let Poll::Ready(end) = connection.as_mut().poll(cx) {
+                if !ended && let Poll::Ready(end) = connection.as_mut().poll(cx) {
                     log(end);
+                    ended = true;
+                }
+                if tunnels.is_any(&self.activity.tunnels) {
+                    let rest = tunnels.poll(&self.activity.tunnels, cx);
+                    if ended {
+                        return rest;
+                    }
+                } else if ended {
                     return Poll::Ready(());
                 }
                 // Waiting takes a lock all connections share. A task is woken by one waker for life, so

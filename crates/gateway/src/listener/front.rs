@@ -10,6 +10,7 @@ use http::header::HOST;
 use http::uri::Scheme;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use portcullis_core::body::Body;
 use portcullis_core::error::Error;
 use portcullis_core::respond::{Problem, Render};
@@ -17,6 +18,7 @@ use tower_service::Service;
 
 use super::activity::{Activity, Busy, Counted};
 use super::codes;
+use super::tunnels::Tunnels;
 
 /// Where a request came in. Found in the extensions of every request a listener hands on.
 #[derive(Clone, Debug)]
@@ -83,7 +85,12 @@ impl<S> Front<S> {
                 Body::new(body)
             }
         });
-        request.extensions_mut().insert(self.info.clone());
+        let extensions = request.extensions_mut();
+        // Put there by the server below, and only if the request asks for an upgrade.
+        if extensions.get::<OnUpgrade>().is_some() {
+            extensions.insert(Tunnels(self.activity.clone()));
+        }
+        extensions.insert(self.info.clone());
         request
     }
 }

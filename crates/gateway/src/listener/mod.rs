@@ -12,6 +12,7 @@ mod connection;
 mod front;
 mod io;
 mod shutdown;
+mod tunnels;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use tower_service::Service;
 pub use codes::{CODES, HOST_INVALID, TOO_MANY_HEADERS};
 pub use front::ConnectionInfo;
 pub use shutdown::Shutdown;
+pub use tunnels::Tunnels;
 
 /// Where a listener accepts connections, and what it bounds.
 #[derive(Clone, Debug)]

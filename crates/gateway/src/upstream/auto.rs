@@ -78,8 +78,8 @@ async fn agree(
 }
 
 impl Origin {
-    /// The right to open the first connection.
-    fn enter(&self) -> Result<Option<Slot>, ClientError> {
+    /// The right to open a connection now, not waiting for one.
+    pub(super) fn enter(&self) -> Result<Option<Slot>, ClientError> {
         let Some(room) = self.room() else {
             return Ok(None);
         };

@@ -12,9 +12,10 @@ use super::{
     auto,
     connect::Connector,
     h1, h2,
-    pool::{Key, Pool},
+    pool::{Key, Origin, Pool},
     request::RequestBody,
     tls::Tls,
+    upgrade::{self, Upgrade, Upgraded},
     way::{Limits, Terms, Transports, Way},
 };
 
@@ -44,7 +45,7 @@ pub(super) struct Shared {
     pub(super) max_head_bytes: usize,
     pool: Arc<Pool>,
     version: HttpVersion,
-    timeouts: Timeouts,
+    pub(super) timeouts: Timeouts,
     transports: Transports,
     way: Option<Arc<Way>>,
 }
@@ -79,6 +80,9 @@ impl Client {
     /// time only if the connection, which the upstream may have closed while it was idle, had not accepted
     /// any of it, or if the upstream says by HTTP/2 that it has not begun with it.
     ///
+    /// By [`NamedHost`](super::NamedHost) a request names another host than that of the URI, and by [`Upgrade`] it
+    /// asks for the connection itself.
+    ///
     /// Must be polled within a tokio runtime with I/O and time enabled. Dropping the future closes
     /// the connection (HTTP/1) or resets the stream (HTTP/2).
     ///
@@ -99,6 +103,16 @@ impl Client {
         async move { shared.exchange(request).await }
     }
 
+    /// Opens a connection to the authority of the URI, by the rules and limits the request brings along, and
+    /// sends nothing on it. `http` is plain TCP, `https` is TLS inside of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of connecting: [`is_sent`](ClientError::is_sent) is always false.
+    pub async fn connect(&self, request: Request<()>) -> Result<Upgraded, ClientError> {
+        upgrade::connect(&self.0, request).await
+    }
+
     /// How long it waits where a request does not say otherwise.
     pub fn timeouts(&self) -> Timeouts {
         self.0.timeouts
@@ -117,23 +131,44 @@ impl Shared {
     ) -> Result<Response<ResponseBody>, ClientError> {
         let extensions = request.extensions_mut();
         let timeouts = extensions.remove::<Timeouts>().unwrap_or(self.timeouts);
-        let transport = extensions.remove::<Transport>();
-        let terms = Terms {
-            way: match transport {
-                Some(transport) => Some(transport.made().ok_or_else(foreign)?),
-                None => self.way.clone(),
-            },
-            check: extensions.remove::<AddressCheck>(),
-        };
-        let usual = terms.way.as_ref().map_or(self.version, |way| way.version);
-        let version = extensions.remove::<HttpVersion>().unwrap_or(usual);
-        let origin = self.pool.origin(&target(&request, version, terms)?);
+        let wanted = extensions.remove::<HttpVersion>();
+        let upgrade = extensions.remove::<Upgrade>().is_some();
+        let terms = self.terms(&mut request)?;
+        if upgrade {
+            let origin = self.origin(&request, HttpVersion::Http1, terms)?;
+            return Box::pin(upgrade::exchange(self, origin, request, timeouts)).await;
+        }
+        let usual = || terms.way.as_ref().map_or(self.version, |way| way.version);
+        let version = wanted.unwrap_or_else(usual);
+        let origin = self.origin(&request, version, terms)?;
         match version {
             HttpVersion::Http1 => h1::exchange(self, origin, request, timeouts).await,
             // Boxed to keep the future of the usual case small.
             HttpVersion::Http2 => Box::pin(h2::exchange(self, origin, *request, timeouts)).await,
             HttpVersion::Auto => Box::pin(auto::exchange(self, origin, request, timeouts)).await,
         }
+    }
+
+    /// How a request wants its upstream reached.
+    pub(super) fn terms<B>(&self, request: &mut Request<B>) -> Result<Terms, ClientError> {
+        let extensions = request.extensions_mut();
+        Ok(Terms {
+            way: match extensions.remove::<Transport>() {
+                Some(transport) => Some(transport.made().ok_or_else(foreign)?),
+                None => self.way.clone(),
+            },
+            check: extensions.remove::<AddressCheck>(),
+        })
+    }
+
+    /// The connections to where a request goes.
+    pub(super) fn origin<B>(
+        &self,
+        request: &Request<B>,
+        version: HttpVersion,
+        terms: Terms,
+    ) -> Result<Arc<Origin>, ClientError> {
+        Ok(self.pool.origin(&target(request, version, terms)?))
     }
 }
 
@@ -142,11 +177,7 @@ fn foreign() -> ClientError {
     ClientError::unsent(ErrorKind::Request, BoxError::from(why))
 }
 
-fn target(
-    request: &Request<RequestBody>,
-    version: HttpVersion,
-    terms: Terms,
-) -> Result<Key, ClientError> {
+fn target<B>(request: &Request<B>, version: HttpVersion, terms: Terms) -> Result<Key, ClientError> {
     let refuse = |why: &str| ClientError::unsent(ErrorKind::Request, BoxError::from(why));
     let uri = request.uri();
     let https = match uri.scheme() {

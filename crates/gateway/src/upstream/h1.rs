@@ -25,11 +25,13 @@ use super::{
     body::ResponseBody,
     client::Shared,
     fresh,
+    host::NamedHost,
     pool::{Open, Origin},
     request::{Progress, RequestBody},
     room::Slot,
     stream::Stream,
     timeout::Watch,
+    upgrade::Upgraded,
 };
 
 /// The most a connection reads ahead or holds back from writing.
@@ -39,12 +41,12 @@ const BUFFER_BYTES: usize = 128 * 1024;
 /// the bytes. Nothing happens on it unless it is polled; dropping it closes it.
 #[derive(Debug)]
 pub(super) struct Link {
-    sender: SendRequest<RequestBody>,
+    pub(super) sender: SendRequest<RequestBody>,
     connection: Connection<TokioIo<Stream>, RequestBody>,
     pub(super) watch: Watch,
     pub(super) bell: Bell,
     pub(super) born: Instant,
-    _open: Open,
+    open: Open,
 }
 
 /// A request that got no response, with the request if the connection never looked at it.
@@ -82,11 +84,13 @@ pub(super) async fn exchange(
 }
 
 /// Turns the absolute URI into what a server expects: a path and a `Host` header.
-fn address(request: &mut Request<RequestBody>, origin: &Origin) {
+pub(super) fn address(request: &mut Request<RequestBody>, origin: &Origin) {
     let path = request.uri().path_and_query().cloned();
     *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
     *request.version_mut() = Version::HTTP_11;
-    request.headers_mut().insert(HOST, origin.host());
+    let named = request.extensions_mut().remove::<NamedHost>();
+    let host = named.map_or_else(|| origin.host(), |named| named.header());
+    request.headers_mut().insert(HOST, host);
 }
 
 impl Link {
@@ -109,7 +113,7 @@ impl Link {
             watch: Watch::default(),
             bell: Bell::new(),
             born: Instant::now(),
-            _open: origin.count(slot),
+            open: origin.count(slot),
         }))
     }
 
@@ -129,6 +133,12 @@ impl Link {
     pub(super) fn poll_late(&mut self, limit: Duration) -> Poll<()> {
         self.watch
             .poll(&mut Context::from_waker(self.bell.waker()), limit)
+    }
+
+    /// The connection as it is once it has stopped speaking HTTP.
+    pub(super) fn into_upgraded(self) -> Upgraded {
+        let parts = self.connection.into_parts();
+        Upgraded::new(parts.io.into_inner(), parts.read_buf, self.open)
     }
 
     /// Prepares for the time between two exchanges; false when there can be no other one, because

@@ -30,6 +30,7 @@ use super::{
     BoxError, ClientError, ErrorKind, Timeouts,
     body::ResponseBody,
     client::Shared,
+    host::NamedHost,
     pool::{Open, Origin},
     request::{Progress, RequestBody},
     room::{Room, Slot, Turn},
@@ -100,6 +101,9 @@ pub(super) async fn exchange_at(
 ) -> Result<Response<ResponseBody>, ClientError> {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(HOST);
+    if let Some(named) = request.extensions_mut().remove::<NamedHost>() {
+        *request.uri_mut() = named.name(request.uri());
+    }
     let mut copy = Copy::of(&mut request);
     let mut tries = 1;
     loop {

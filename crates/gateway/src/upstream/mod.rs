@@ -24,8 +24,8 @@
 //! that say the very same.
 //!
 //! What this client does not do: follow redirects, keep cookies, decompress, retry a
-//! request that may have been processed, upgrade a connection. Hop-by-hop headers are the
-//! caller's to remove.
+//! request that may have been processed. A connection is upgraded only for a request that brings
+//! [`Upgrade`]. Hop-by-hop headers are the caller's to remove.
 
 mod auto;
 mod bell;
@@ -37,6 +37,7 @@ mod error;
 mod fresh;
 mod h1;
 mod h2;
+mod host;
 mod pool;
 mod proxy;
 mod race;
@@ -49,6 +50,7 @@ mod stream;
 mod tests;
 mod timeout;
 mod tls;
+mod upgrade;
 mod way;
 
 pub use self::{
@@ -56,7 +58,9 @@ pub use self::{
     client::Client,
     config::{ClientConfig, HttpVersion, Timeouts},
     error::{ClientError, ErrorKind},
+    host::NamedHost,
     stats::{OriginStats, Stats},
+    upgrade::{Upgrade, Upgraded, UpgradedStream},
     way::Transports,
 };
 

@@ -4,10 +4,16 @@
 mod connections;
 mod ends;
 mod errors;
+mod forward;
+mod grpc;
+mod http_config;
 mod ids;
 mod instances;
 mod leaving;
 mod panics;
 mod passthrough;
+mod proxy;
+mod static_backend;
 mod support;
 mod usage;
+mod websocket;

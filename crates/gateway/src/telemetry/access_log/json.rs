@@ -83,6 +83,7 @@ fn answered(object: &mut Object<'_>, exchange: &Exchange) {
 fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
     let mut object = Object::begin(out);
     object.text(key!("endpoint"), &attempt.endpoint);
+    object.maybe(key!("destination"), attempt.destination.as_deref());
     if let Some(status) = attempt.status {
         object.number(key!("status"), status.as_u16().into());
     }

@@ -81,6 +81,10 @@ fn ended(out: &mut Vec<u8>, exchange: &Exchange) {
 
 fn tried(out: &mut Vec<u8>, attempt: &AttemptRecord) {
     word(out, &attempt.endpoint);
+    if let Some(destination) = &attempt.destination {
+        out.push(b'>');
+        word(out, destination);
+    }
     out.push(b':');
     match (attempt.status, outcome(attempt.outcome)) {
         (Some(status), _) => out.extend_from_slice(status.as_str().as_bytes()),
