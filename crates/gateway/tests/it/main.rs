@@ -10,4 +10,5 @@ mod leaving;
 mod panics;
 mod passthrough;
 mod support;
+mod upstreams;
 mod usage;
