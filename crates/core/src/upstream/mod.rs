@@ -1,5 +1,6 @@
 //! Where requests to an upstream go, and the only way to put a credential on one.
 
+mod credential;
 mod transport;
 
 use std::fmt;
@@ -10,11 +11,12 @@ use http::header::{
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, Method, Uri};
 
 use crate::body::Body;
 use crate::error::{Error, codes};
 
+pub use credential::Credential;
 pub use transport::{AddressCheck, AddressRefused, Transport};
 
 /// Headers that belong to one connection, not to the message (RFC 9110 §7.6.1).
@@ -67,41 +69,6 @@ impl Timeouts {
             first_byte: self.first_byte.or(outer.first_byte),
             idle: self.idle.or(outer.idle),
         }
-    }
-}
-
-/// A credential, bound to the [`Origin`] it was given to. It cannot be read out, and does not print.
-#[derive(Clone)]
-pub struct Credential {
-    header: HeaderName,
-    value: HeaderValue,
-}
-
-impl Credential {
-    /// A credential sent in `header`.
-    ///
-    /// # Errors
-    ///
-    /// When the value is no header value.
-    pub fn new(header: HeaderName, value: &str) -> Result<Self, http::header::InvalidHeaderValue> {
-        let mut value = HeaderValue::from_str(value)?;
-        value.set_sensitive(true);
-        Ok(Self { header, value })
-    }
-
-    /// A bearer token (RFC 6750).
-    ///
-    /// # Errors
-    ///
-    /// When the token is no header value.
-    pub fn bearer(token: &str) -> Result<Self, http::header::InvalidHeaderValue> {
-        Self::new(AUTHORIZATION, &format!("Bearer {token}"))
-    }
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credential({}: [secret])", self.header)
     }
 }
 
@@ -210,8 +177,8 @@ impl Origin {
         *request.uri_mut() = self.uri(path, query)?;
         let headers = request.headers_mut();
         *headers = forwarded(caller);
-        if let Some(Credential { header, value }) = &self.credential {
-            headers.insert(header.clone(), value.clone());
+        if let Some(credential) = &self.credential {
+            credential.put_on(headers);
         }
         if let Some(transport) = &self.transport {
             request.extensions_mut().insert(transport.clone());
@@ -304,6 +271,8 @@ fn is_dots(segment: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn origin() -> Origin {

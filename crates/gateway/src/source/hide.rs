@@ -26,6 +26,7 @@ pub(crate) fn secrets(
     let here = map.places().filter(|(_, place)| names[place.file] == file);
     let secret = here.filter(|(at, place)| {
         is_secret(at)
+            || text.get(place.value.clone()).is_some_and(has_userinfo)
             || (at.last().is_some_and(|key| key == "value")
                 && is_named_secret(map, at)
                 && !place.value.is_empty())
@@ -46,6 +47,13 @@ fn is_secret(at: &Pointer) -> bool {
         .last()
         .is_some_and(|step| matches!(&**step, "env" | "file" | "id"));
     under && !reference
+}
+
+/// Whether it is a URL with a user name or password.
+fn has_userinfo(value: &str) -> bool {
+    let url = value.trim_matches(['"', '\'', ' ']).split_once("://");
+    let in_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    url.is_some_and(|(scheme, rest)| scheme.chars().all(in_scheme) && rest.contains('@'))
 }
 
 /// Whether a `value` has a `name` beside it that sounds secret, as in a list of headers.

@@ -33,7 +33,8 @@ pub enum ErrorKind {
     Connect,
     /// The proxy could not be reached, or would not open a tunnel.
     Proxy,
-    /// The TLS handshake failed, or the upstream does not speak the protocol asked for.
+    /// The TLS handshake failed, the upstream does not speak the protocol asked for, or it does not accept
+    /// the certificate of the client.
     Tls,
     /// Connecting took longer than [`Timeouts::connect`](super::Timeouts::connect).
     ConnectTimeout,
@@ -163,11 +164,36 @@ fn classify(error: &hyper::Error) -> Option<ErrorKind> {
             return Some(ErrorKind::Body);
         }
         if let Some(io) = cause.downcast_ref::<io::Error>() {
-            return Some(classify_io(io.kind()));
+            return Some(if is_refusal(io) {
+                ErrorKind::Tls
+            } else {
+                classify_io(io.kind())
+            });
         }
         next = cause.source();
     }
     None
+}
+
+/// Whether the upstream found fault with what was shown to it of ours, which in TLS 1.3 it says only after
+/// the handshake.
+fn is_refusal(error: &io::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    let Some(rustls::Error::AlertReceived(alert)) = cause else {
+        return false;
+    };
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    )
 }
 
 fn classify_io(kind: io::ErrorKind) -> ErrorKind {

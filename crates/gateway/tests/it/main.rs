@@ -15,5 +15,6 @@ mod passthrough;
 mod proxy;
 mod static_backend;
 mod support;
+mod upstreams;
 mod usage;
 mod websocket;

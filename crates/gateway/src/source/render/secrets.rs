@@ -17,6 +17,8 @@ fn secrets_show_nowhere() {
         "shared: &s hunter2, apiKey: *s",
         "region: ${UNSET}, password: hunter2",
         "token: \"hunter2 ${UNSET}\"",
+        "baseUrl: \"https://user:hunter2@host/v1\"",
+        "proxy: {url: http://user:hunter2@proxy}",
         "password: 'hunter2', : : broken",
         "secret: [hunter2, {",
     ];

@@ -1,11 +1,11 @@
 use super::*;
 
-fn wanted(yaml_like: serde_json::Value) -> Result<Proxies, ConfigError> {
-    with(yaml_like, &[])
+fn wanted(written: &serde_json::Value) -> Result<Proxies, ConfigError> {
+    with(written, &[])
 }
 
-fn with(value: serde_json::Value, environment: &[(&str, &str)]) -> Result<Proxies, ConfigError> {
-    let wanted = portcullis_core::config::decode(&value, &Pointer::root())?;
+fn with(value: &serde_json::Value, environment: &[(&str, &str)]) -> Result<Proxies, ConfigError> {
+    let wanted = portcullis_core::config::decode(value, &Pointer::root())?;
     let look = |name: &str| {
         let found = environment.iter().find(|(known, _)| *known == name);
         found.map(|(_, text)| (*text).to_owned())
@@ -15,7 +15,7 @@ fn with(value: serde_json::Value, environment: &[(&str, &str)]) -> Result<Proxie
 
 #[test]
 fn a_proxy_is_for_every_scheme_but_not_for_the_exempt() {
-    let proxies = wanted(serde_json::json!({
+    let proxies = wanted(&serde_json::json!({
         "url": "http://proxy:3128", "username": "u", "password": "p:w", "noProxy": [".internal"],
     }))
     .unwrap();
@@ -36,7 +36,7 @@ fn the_environment_counts_only_when_it_is_asked() {
         ("ALL_PROXY", "rest:2"),
         ("NO_PROXY", "internal, 10.0.0.0/8"),
     ];
-    let proxies = with(serde_json::json!({"fromEnvironment": true}), &environment).unwrap();
+    let proxies = with(&serde_json::json!({"fromEnvironment": true}), &environment).unwrap();
     let https = proxies.of(true, "a").unwrap();
     assert_eq!((&*https.host, https.port), ("secure", 1));
     assert_eq!(https.authorization.as_ref().unwrap(), "Basic dUB4OnA6");
@@ -44,7 +44,7 @@ fn the_environment_counts_only_when_it_is_asked() {
     assert_eq!((&*http.host, http.port), ("rest", 2));
     assert!(proxies.of(true, "a.internal").is_none());
     assert!(proxies.of(true, "10.1.1.1").is_none());
-    let none = with(serde_json::json!({"fromEnvironment": true}), &[]).unwrap();
+    let none = with(&serde_json::json!({"fromEnvironment": true}), &[]).unwrap();
     assert!(none.of(true, "a").is_none());
 }
 
@@ -82,12 +82,12 @@ fn proxies_that_make_no_sense_are_refused_where_they_stand() {
             "",
         ),
     ] {
-        let refused = wanted(value.clone()).unwrap_err();
+        let refused = wanted(&value).unwrap_err();
         assert_eq!(refused.at.as_str(), at, "{value}");
         assert!(!refused.to_string().contains("secret"));
     }
     let bad = [("https_proxy", "http://u:secret@p/x")];
-    let refused = with(serde_json::json!({"fromEnvironment": true}), &bad).unwrap_err();
+    let refused = with(&serde_json::json!({"fromEnvironment": true}), &bad).unwrap_err();
     assert!(refused.to_string().contains("`https_proxy`"), "{refused}");
     assert!(!refused.to_string().contains("secret"));
 }

@@ -8,7 +8,7 @@ use tokio::net::lookup_host;
 pub(super) enum Source {
     System,
     #[cfg(feature = "dns")]
-    Dns(super::dns::Servers),
+    Dns(Box<super::dns::Servers>),
     #[cfg(test)]
     Script(super::tests::Script),
 }

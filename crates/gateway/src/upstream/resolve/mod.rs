@@ -16,6 +16,8 @@ use std::{
 
 use futures_util::FutureExt;
 use parking_lot::Mutex;
+#[cfg(not(feature = "dns"))]
+use portcullis_core::config::Pointer;
 use portcullis_core::config::{ConfigError, TransportDns};
 use tokio::time::{Instant, timeout};
 
@@ -58,30 +60,24 @@ impl Resolver {
     }
 
     /// Servers of our own choice. Places in the error are relative to `wanted`.
-    #[cfg_attr(
-        not(feature = "dns"),
-        expect(clippy::needless_return, reason = "the rest is left out")
-    )]
+    #[cfg(feature = "dns")]
     pub(super) fn dns(wanted: &TransportDns) -> Result<Self, ConfigError> {
-        #[cfg(not(feature = "dns"))]
-        {
-            let _ = wanted;
-            let what = "this program was built without DNS of its own";
-            return Err(
-                ConfigError::new(portcullis_core::config::Pointer::root(), what)
-                    .hint("build it with the feature `dns`"),
-            );
-        }
-        #[cfg(feature = "dns")]
-        {
-            let source = Source::Dns(dns::Servers::wanted(wanted)?);
-            let span = Span {
-                min: wanted.min_ttl.get(),
-                max: wanted.max_ttl.get(),
-                stale: wanted.serve_stale.get(),
-            };
-            Ok(Self::new(source, span))
-        }
+        let source = Source::Dns(Box::new(dns::Servers::wanted(wanted)?));
+        let span = Span {
+            min: wanted.min_ttl.get(),
+            max: wanted.max_ttl.get(),
+            stale: wanted.serve_stale.get(),
+        };
+        Ok(Self::new(source, span))
+    }
+
+    /// Refuses, since there is nobody here who could ask.
+    #[cfg(not(feature = "dns"))]
+    pub(super) fn dns(_: &TransportDns) -> Result<Self, ConfigError> {
+        let what = "this program was built without DNS of its own";
+        Err(ConfigError::new(Pointer::root(), what)
+            .on_key()
+            .hint("build it with the feature `dns`"))
     }
 
     fn new(source: Source, span: Span) -> Self {

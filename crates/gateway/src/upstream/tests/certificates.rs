@@ -106,7 +106,11 @@ async fn a_client_certificate_is_shown_to_who_asks() {
     };
     let (upstream, _) = serving.start().await;
     let mut tls = json!({"caCertificates": [authority.pem()]});
-    call(&upstream, tls.clone()).await.unwrap_err();
+    let error = call(&upstream, tls.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Tls, "{}", told(&error));
+    tls["clientCertificate"] = Authority::new().sign(&["gateway.internal"]).pem();
+    let error = call(&upstream, tls.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Tls, "{}", told(&error));
     tls["clientCertificate"] = authority.sign(&["gateway.internal"]).pem();
     assert_eq!(call(&upstream, tls).await.unwrap(), "HTTP/1.1");
 }

@@ -23,6 +23,7 @@ mod authority;
 mod body;
 mod certificates;
 mod failure;
+mod hostile;
 mod http2;
 mod limits;
 #[cfg(feature = "dns")]
