@@ -11,5 +11,5 @@ pub use backend::{Backend, BackendRef};
 pub use listener::{Listener, ListenerLimits};
 pub(crate) use name::check as check_name;
 pub use policy::PolicyEntry;
-pub use project::{AccessLog, AccessLogFormat, Admin, Config};
+pub use project::{AccessLog, AccessLogFormat, Admin, Config, Shutdown};
 pub use route::{NamedMatch, PathMatch, Route, RouteMatch, Want};
