@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod backend;
 pub mod client;
+pub mod diff;
 pub mod entry;
 #[cfg(feature = "providers")]
 pub mod explain;
@@ -15,12 +16,15 @@ pub mod router;
 pub mod schema;
 pub mod snapshot;
 pub mod source;
+mod status;
 pub mod telemetry;
 pub mod upstream;
 #[cfg(feature = "providers")]
 pub mod zero;
 
-pub use gateway::{BuildError, Gateway, GatewayBuilder, GatewayService, RunError, Running};
+pub use gateway::{
+    BuildError, Gateway, GatewayBuilder, GatewayService, ReloadError, RunError, Running, Stop,
+};
 pub use portcullis_core as core;
 #[cfg(feature = "policies")]
 pub use portcullis_policies as policies;
@@ -28,3 +32,4 @@ pub use portcullis_policies as policies;
 pub use portcullis_providers as providers;
 pub use registry::{error_codes, registry};
 pub use snapshot::validate;
+pub use status::{Attempt, Fault, ObjectStatus, ReloadResult, Status};

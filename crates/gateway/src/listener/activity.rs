@@ -58,6 +58,11 @@ impl Activity {
         Busy(self.clone())
     }
 
+    /// Whether no call is under way.
+    pub(super) fn rests(&self) -> bool {
+        self.busy.load(Ordering::Acquire) == 0
+    }
+
     /// Starts the present phase anew, as an idle one.
     pub(super) fn idle(&self) {
         self.phase.store(IDLE, Ordering::Relaxed);

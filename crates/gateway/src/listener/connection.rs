@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::server::conn::{http1, http2};
@@ -21,6 +22,10 @@ use super::shutdown::Shutdown;
 
 /// The header fields the HTTP/1 parser keeps on its stack; any other number is allocated for each request.
 const ON_STACK: usize = 100;
+
+/// How long a connection without a call is kept once the shutdown has begun: whoever keeps it may be about to
+/// send, and would find it closed. The reply then says that it was the last.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What all connections of a listener share.
 #[derive(Debug)]
@@ -114,7 +119,7 @@ impl Server {
                 tracing::debug!(%error, "connection broke before its first request");
                 None
             }),
-            () = shutdown.begun() => None,
+            () = async { shutdown.begun().await; tokio::time::sleep(LINGER).await } => None,
             () = tokio::time::sleep(self.patience.head) => None,
         }
     }
@@ -136,6 +141,7 @@ impl Drive<'_> {
         let mut begun = pin!(unconstrained(self.shutdown.begun()));
         let mut timer = pin!(tokio::time::sleep(self.patience.head));
         let mut asked = false;
+        let mut linger = None;
         let mut watch = Watch {
             activity: self.activity,
             patience: self.patience,
@@ -156,10 +162,15 @@ impl Drive<'_> {
                     let _ = begun.as_mut().poll(cx);
                 }
                 if !watch.finishing && self.shutdown.has_begun() {
-                    watch.finishing = true;
-                    self.activity.idle();
-                    finish(connection.as_mut());
-                    continue;
+                    let linger =
+                        linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+                    let over = pin!(unconstrained(linger.as_mut())).poll(cx).is_ready();
+                    if over || !heads || !self.activity.rests() {
+                        watch.finishing = true;
+                        self.activity.idle();
+                        finish(connection.as_mut());
+                        continue;
+                    }
                 }
                 match watch.judge(timer.as_mut(), cx) {
                     Verdict::Wait => return Poll::Pending,

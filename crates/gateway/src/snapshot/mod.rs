@@ -83,6 +83,24 @@ impl Snapshot {
         &self.settings
     }
 
+    /// Whether an object is the very same service here as in `other`; one that is no service is.
+    pub(crate) fn keeps(&self, id: &ObjectId, other: &Self) -> bool {
+        match (self.backends.get(id), other.backends.get(id)) {
+            (Some(ours), Some(theirs)) => return Arc::ptr_eq(ours, theirs),
+            (None, None) => {}
+            _ => return false,
+        }
+        match (self.routes.get(id), other.routes.get(id)) {
+            (Some(ours), Some(theirs)) => {
+                let mut pairs = ours.on.iter().zip(&theirs.on);
+                ours.on.len() == theirs.on.len()
+                    && pairs.all(|((_, ours), (_, theirs))| Arc::ptr_eq(ours, theirs))
+            }
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
     /// A few letters that tell what it was built of: the same for the same configuration, on every machine.
     /// Listeners count by their policies and addresses.
     pub fn fingerprint(&self) -> String {

@@ -9,5 +9,6 @@ mod instances;
 mod leaving;
 mod panics;
 mod passthrough;
+mod reload;
 mod support;
 mod usage;
