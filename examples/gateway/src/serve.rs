@@ -1,7 +1,7 @@
 //! The whole line: a gateway that says where it is, serves, and stops when told to.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
@@ -25,6 +25,7 @@ pub(crate) fn log() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .init();
 }
 
@@ -111,7 +112,9 @@ fn stopping(settings: &Shutdown) -> String {
 
 async fn reload(gateway: &Gateway) {
     if let Err(e) = gateway.reopen_access_log() {
-        tell(&format!("error: the access log cannot be opened anew: {e}\n"));
+        tell(&format!(
+            "error: the access log cannot be opened anew: {e}\n"
+        ));
     }
     // What is wrong was logged, and stands in the report.
     let _ = gateway.reload().await;

@@ -71,7 +71,13 @@ impl Program {
 
     fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Its exit code, and what it told until then.
@@ -175,7 +181,8 @@ impl Load {
                         let (reply, stays) = caller
                             .call(body)
                             .unwrap_or_else(|e| panic!("caller {number}: {e}"));
-                        let whole = reply.contains("\"chat.completion\"") || reply.contains("[DONE]");
+                        let whole =
+                            reply.contains("\"chat.completion\"") || reply.contains("[DONE]");
                         assert!(whole, "caller {number}: {reply}");
                         calls.fetch_add(1, Ordering::Relaxed);
                         if !stays {
@@ -220,7 +227,10 @@ fn sigterm_under_load_cuts_nothing_inside_the_deadline() {
     let (code, told) = program.end();
     load.end();
     assert_eq!(code, 0, "{told}");
-    assert!(told.contains("calls under way have 10s to finish"), "{told}");
+    assert!(
+        told.contains("calls under way have 10s to finish"),
+        "{told}"
+    );
     assert!(told.contains("0 were cut"), "{told}");
 }
 
@@ -296,7 +306,7 @@ fn sighup_and_an_edit_go_live_and_a_mistake_is_told_with_its_place() {
     eventually("two");
     fs::write(&path, text("three").replace("body", "bdoy")).unwrap();
     program.until("the last good one serves on");
-    let place = format!("{}:3:55", path.display());
+    let place = format!("{}:3:51", path.display());
     assert!(program.told.contains(&place), "{}", program.told);
     assert_eq!(said(), "two");
     program.signal("-HUP");

@@ -30,7 +30,10 @@ impl ObjectDiff {
     /// What a change of a listener means for those who are connected.
     fn effect(&self) -> &'static str {
         let is_listener = self.object.contains("/listener/");
-        let moves = self.fields.iter().any(|field| field.at.starts_with("/address"));
+        let moves = self
+            .fields
+            .iter()
+            .any(|field| field.at.starts_with("/address"));
         match (is_listener, self.change) {
             (true, Change::Changed) if moves => {
                 " (opened at the new address; calls at the old one finish)"

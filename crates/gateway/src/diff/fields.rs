@@ -46,7 +46,8 @@ fn walk(
             let added = new.keys().filter(|key| !old.contains_key(*key));
             for key in old.keys().chain(added) {
                 let (old_name, new_name) = (old.get("name"), new.get("name"));
-                let named = key == "value" && (is_secret_name(old_name) || is_secret_name(new_name));
+                let named =
+                    key == "value" && (is_secret_name(old_name) || is_secret_name(new_name));
                 let secret = secret || named;
                 walk(&at.key(key), old.get(key), new.get(key), secret, found);
             }
@@ -102,11 +103,15 @@ fn label(item: &Value) -> Option<String> {
 }
 
 fn get<'a>(items: &[(String, &'a Value)], label: &str) -> Option<&'a Value> {
-    items.iter().find(|(l, _)| l == label).map(|(_, item)| *item)
+    items
+        .iter()
+        .find(|(l, _)| l == label)
+        .map(|(_, item)| *item)
 }
 
 fn is_secret_name(name: Option<&Value>) -> bool {
-    name.and_then(Value::as_str).is_some_and(source::sounds_secret)
+    name.and_then(Value::as_str)
+        .is_some_and(source::sounds_secret)
 }
 
 /// A value as JSON, everything in it that may be secret hidden.

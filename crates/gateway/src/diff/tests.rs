@@ -114,7 +114,10 @@ fn listeners_and_settings_are_told_with_what_it_means() {
         "~ default/listener/web: changed (opened at the new address; calls at the old one finish)"
     );
     assert_eq!(
-        lines("schemaVersion: 1", "schemaVersion: 1\nshutdown: {delay: 5s}")[..2],
+        lines(
+            "schemaVersion: 1",
+            "schemaVersion: 1\nshutdown: {delay: 5s}"
+        )[..2],
         [
             "~ default/project/default: changed",
             "+ /shutdown: {\"delay\":\"5s\"}"
@@ -125,9 +128,15 @@ fn listeners_and_settings_are_told_with_what_it_means() {
 #[test]
 fn what_would_be_refused_is_told_in_its_place_and_not_as_removed() {
     for (mistake, place) in [
-        (TEXT.replace("backend: models", "backend: modles"), "<text>:8:12"),
+        (
+            TEXT.replace("backend: models", "backend: modles"),
+            "<text>:8:12",
+        ),
         (TEXT.replace("1MiB", "1MiBs"), "<text>:7:36"),
-        (TEXT.replace("name: v1\n", "name: v1\n  nmae: x\n"), "<text>:6:3"),
+        (
+            TEXT.replace("name: v1\n", "name: v1\n  nmae: x\n"),
+            "<text>:6:3",
+        ),
     ] {
         let diff = between(TEXT, &mistake);
         assert!(diff.is_refused());

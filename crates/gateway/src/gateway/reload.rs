@@ -183,6 +183,8 @@ impl Gateway {
 fn unreadable(error: ConfigError) -> Loaded {
     let mut loaded = Loaded::default();
     let name = Config::DEFAULT_PROJECT;
-    loaded.unread.push(Unread::new(name, error, SourceMap::new()));
+    loaded
+        .unread
+        .push(Unread::new(name, error, SourceMap::new()));
     loaded
 }

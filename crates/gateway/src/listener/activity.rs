@@ -6,7 +6,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub(super) struct Activity {
     phase: AtomicU8,
     /// When the phase began, in nanoseconds after `opened`.
     since: AtomicU64,
+    /// Whether the next reply says that it is the last.
+    closing: AtomicBool,
 }
 
 impl Activity {
@@ -41,6 +43,7 @@ impl Activity {
             busy: AtomicU32::new(0),
             phase: AtomicU8::new(HEAD),
             since: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
         })
     }
 
@@ -56,6 +59,11 @@ impl Activity {
         self.busy.fetch_add(1, Ordering::Relaxed);
         self.phase.store(IDLE, Ordering::Relaxed);
         Busy(self.clone())
+    }
+
+    /// Lets the next reply say that it is the last.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
     }
 
     /// Whether no call is under way.
@@ -78,6 +86,13 @@ impl Activity {
 /// One call under way on a connection.
 #[derive(Debug)]
 pub(super) struct Busy(Arc<Activity>);
+
+impl Busy {
+    /// Whether its reply is to say that it is the last.
+    pub(super) fn is_last(&self) -> bool {
+        self.0.closing.load(Ordering::Relaxed)
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {

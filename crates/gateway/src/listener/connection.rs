@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -13,6 +13,7 @@ use portcullis_core::body::Body;
 use portcullis_core::config::ListenerLimits;
 use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
+use tokio::time::Sleep;
 use tower_service::Service;
 
 use super::activity::{Activity, Patience, Verdict, Watch};
@@ -132,6 +133,18 @@ struct Drive<'a> {
 }
 
 impl Drive<'_> {
+    /// Whether an HTTP/1 connection may end: its client was told with a reply, or has not sent anything for
+    /// a while. To close it earlier would lose the request that is on its way.
+    fn lingered(&self, linger: &mut Linger, cx: &mut Context<'_>) -> bool {
+        self.activity.close();
+        if !self.activity.rests() {
+            *linger = None;
+            return false;
+        }
+        let linger = linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        pin!(unconstrained(linger.as_mut())).poll(cx).is_ready()
+    }
+
     /// Polls `connection` to its end. `finish` asks it to end after the calls under way.
     async fn run<C>(self, connection: C, heads: bool, finish: impl Fn(Pin<&mut C>))
     where
@@ -162,10 +175,7 @@ impl Drive<'_> {
                     let _ = begun.as_mut().poll(cx);
                 }
                 if !watch.finishing && self.shutdown.has_begun() {
-                    let linger =
-                        linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
-                    let over = pin!(unconstrained(linger.as_mut())).poll(cx).is_ready();
-                    if over || !heads || !self.activity.rests() {
+                    if !heads || self.lingered(&mut linger, cx) {
                         watch.finishing = true;
                         self.activity.idle();
                         finish(connection.as_mut());
@@ -182,6 +192,9 @@ impl Drive<'_> {
         .await;
     }
 }
+
+/// A timer, once there is need of it.
+type Linger = Option<Pin<Box<Sleep>>>;
 
 fn log(end: hyper::Result<()>) {
     if let Err(error) = end {

@@ -160,7 +160,8 @@ impl Listener {
         #[cfg(unix)]
         let socket = std::os::fd::AsFd::as_fd(&self.socket).try_clone_to_owned()?;
         #[cfg(windows)]
-        let socket = std::os::windows::io::AsSocket::as_socket(&self.socket).try_clone_to_owned()?;
+        let socket =
+            std::os::windows::io::AsSocket::as_socket(&self.socket).try_clone_to_owned()?;
         Ok(socket.into())
     }
 

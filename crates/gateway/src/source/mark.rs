@@ -52,12 +52,7 @@ impl Mark {
 #[cfg(unix)]
 fn identity(found: &Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
-    (
-        found.dev(),
-        found.ino(),
-        found.ctime(),
-        found.ctime_nsec(),
-    )
+    (found.dev(), found.ino(), found.ctime(), found.ctime_nsec())
 }
 
 #[cfg(not(unix))]

@@ -129,7 +129,9 @@ impl Watch {
             all.extend(names(path));
         }
         let parents = all.iter().filter_map(|name| name.parent());
-        let watched: BTreeSet<_> = parents.chain(folders.iter().map(PathBuf::as_path)).collect();
+        let watched: BTreeSet<_> = parents
+            .chain(folders.iter().map(PathBuf::as_path))
+            .collect();
         let notified = self.0.notified.clone();
         let handler = move |event: notify::Result<Event>| notified.hear(event);
         let watcher = notify::recommended_watcher(handler);
@@ -166,7 +168,9 @@ impl Notified {
     }
 
     fn is_ours(&self, path: &Path) -> bool {
-        let inside = path.parent().is_some_and(|p| self.folders.lock().contains(p));
+        let inside = path
+            .parent()
+            .is_some_and(|p| self.folders.lock().contains(p));
         (inside && folder::is_named_so(path)) || self.names.lock().contains(path)
     }
 }
@@ -204,10 +208,13 @@ impl Reading<'_> {
 fn values(project: &Project) -> Vec<&Value> {
     let config = &project.config;
     let mut values = vec![&project.document];
-    let inline = config.routes.iter().filter_map(|route| match &route.backend {
-        BackendRef::Inline(backend) => Some(&**backend),
-        BackendRef::Named { .. } => None,
-    });
+    let inline = config
+        .routes
+        .iter()
+        .filter_map(|route| match &route.backend {
+            BackendRef::Inline(backend) => Some(&**backend),
+            BackendRef::Named { .. } => None,
+        });
     for backend in config.backends.iter().chain(inline) {
         values.push(&backend.body);
         values.extend(bodies_of(&backend.policies));

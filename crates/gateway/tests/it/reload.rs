@@ -55,7 +55,11 @@ impl Files {
 
     async fn change(&self, text: &str) {
         self.write("a.yaml", text);
-        let status = self.gateway.reload().await.unwrap_or_else(|e| panic!("{e}"));
+        let status = self
+            .gateway
+            .reload()
+            .await
+            .unwrap_or_else(|e| panic!("{e}"));
         let result = status.last.result;
         assert_eq!(result, ReloadResult::Success, "{}", status.last.findings);
     }
@@ -101,7 +105,10 @@ async fn a_bad_edit_is_refused_with_its_place_and_the_last_good_one_serves_on() 
     let admin = format!("{b}admin: {{address: \"127.0.0.1:0\"}}\n");
     let files = Files::with(&[("a.yaml", &a), ("b.yaml", &admin)], true).await;
     let hash = files.gateway.status().hash.clone();
-    files.write("a.yaml", &a.replace("status: 200, body: a1", "status: 200, bdoy: a2"));
+    files.write(
+        "a.yaml",
+        &a.replace("status: 200, body: a1", "status: 200, bdoy: a2"),
+    );
     files.write("b.yaml", &admin.replace("b1", "b2"));
     let partial = || files.gateway.status().last.result == ReloadResult::Partial;
     eventually("the change is noticed", partial).await;
@@ -123,7 +130,7 @@ async fn a_bad_edit_is_refused_with_its_place_and_the_last_good_one_serves_on() 
     assert_eq!(wrong["object"], "a/route//*");
     let fault = &wrong["errors"][0];
     let place = (fault["line"].as_u64(), fault["column"].as_u64());
-    assert_eq!(place, (Some(5), Some(42)), "{fault}");
+    assert_eq!(place, (Some(5), Some(43)), "{fault}");
     assert!(fault["file"].as_str().unwrap().ends_with("a.yaml"));
     assert!(fault["hint"].as_str().unwrap().contains("`body`"));
 
@@ -132,7 +139,10 @@ async fn a_bad_edit_is_refused_with_its_place_and_the_last_good_one_serves_on() 
         "portcullis_config_reloads_total{result=\"partial\"} 1\n",
         "portcullis_config_last_reload_success 0\n",
         "portcullis_config_generation 2\n",
-        &format!("portcullis_config_info{{hash={:?}}} 1\n", report["hash"].as_str().unwrap()),
+        &format!(
+            "portcullis_config_info{{hash={:?}}} 1\n",
+            report["hash"].as_str().unwrap()
+        ),
     ] {
         assert!(page.contains(line), "{line}: {page}");
     }
@@ -168,10 +178,16 @@ async fn where_everything_is_refused_the_status_and_the_error_say_why() {
 async fn a_call_finishes_on_the_configuration_it_began_with() {
     let upstream = Upstream::start().await.unwrap();
     let files = Files::start(&[("a.yaml", &config(&upstream, ""))]).await;
-    let url = format!("http://{}/v1/chat/completions", files.address("default/listener/web"));
+    let url = format!(
+        "http://{}/v1/chat/completions",
+        files.address("default/listener/web")
+    );
     let headers = [("x-pace", "per-event,delay-20")];
     let client = Client::new();
-    let mut stream = client.stream(Method::POST, &url, &headers, CHAT).await.unwrap();
+    let mut stream = client
+        .stream(Method::POST, &url, &headers, CHAT)
+        .await
+        .unwrap();
     stream.next_chunk().await.unwrap().unwrap();
     let gone = says("default", "gone");
     files.change(&gone).await;
@@ -191,7 +207,10 @@ async fn a_listener_that_moves_comes_or_goes_leaves_the_others_and_its_calls_alo
     let more = |name: &str, address| format!("{{name: {name}, address: \"{address}\"}}, ");
     let files = Files::start(&[("a.yaml", &text(""))]).await;
     let web = files.address("default/listener/web");
-    let mut steady = Client::new().connect(&format!("http://{web}/")).await.unwrap();
+    let mut steady = Client::new()
+        .connect(&format!("http://{web}/"))
+        .await
+        .unwrap();
     let url = format!("http://{web}/v1/models");
     let mut still_there = async || {
         let reply = steady.send(Method::GET, &url, &[], "").await.unwrap();
@@ -203,7 +222,10 @@ async fn a_listener_that_moves_comes_or_goes_leaves_the_others_and_its_calls_alo
     let chat = format!("http://{}/v1/chat/completions", free[0]);
     let headers = [("x-pace", "per-event,delay-30")];
     let client = Client::new();
-    let mut stream = client.stream(Method::POST, &chat, &headers, CHAT).await.unwrap();
+    let mut stream = client
+        .stream(Method::POST, &chat, &headers, CHAT)
+        .await
+        .unwrap();
     stream.next_chunk().await.unwrap().unwrap();
     still_there().await;
 
@@ -212,7 +234,10 @@ async fn a_listener_that_moves_comes_or_goes_leaves_the_others_and_its_calls_alo
     let url_moved = format!("http://{}/v1/models", free[1]);
     assert_eq!(Client::new().get(&url_moved).await.unwrap().status, 200);
     let (body, proper) = stream.drain().await;
-    assert!(proper && body.ends_with(b"data: [DONE]\n\n"), "its call is whole");
+    assert!(
+        proper && body.ends_with(b"data: [DONE]\n\n"),
+        "its call is whole"
+    );
     still_there().await;
 
     files.change(&text(&more("renamed", free[1]))).await;
@@ -262,10 +287,14 @@ async fn the_admin_listener_and_the_access_log_move_with_the_configuration() {
         format!("{says}admin: {{address: \"{address}\"}}\naccessLog: {{path: {log:?}}}\n")
     };
     let files = Files::start(&[("a.yaml", &text("one.log", "127.0.0.1:0"))]).await;
-    let (web, first) = (files.address("a/listener/web"), files.running.admin().unwrap());
+    let (web, first) = (
+        files.address("a/listener/web"),
+        files.running.admin().unwrap(),
+    );
     said(web).await;
     files.gateway.recorder().flush().await;
     files.change(&text("two.log", &free.to_string())).await;
+    files.gateway.recorder().flush().await;
     assert_eq!(files.running.admin(), Some(free));
     assert!(files.metrics().await.contains("portcullis_calls_total"));
     assert!(tokio::net::TcpStream::connect(first).await.is_err() || first == free);
@@ -278,6 +307,7 @@ async fn the_admin_listener_and_the_access_log_move_with_the_configuration() {
     assert_eq!((lines("one.log"), lines("two.log")), (1, 1));
     std::fs::rename(dir.path().join("two.log"), dir.path().join("old.log")).unwrap();
     files.gateway.reopen_access_log().unwrap();
+    files.gateway.recorder().flush().await;
     said(web).await;
     files.gateway.recorder().flush().await;
     assert_eq!((lines("old.log"), lines("two.log")), (1, 1));
@@ -288,12 +318,17 @@ async fn connections_to_upstreams_survive_a_change() {
     let upstream = Upstream::start().await.unwrap();
     let text = config(&upstream, "");
     let files = Files::start(&[("a.yaml", &text)]).await;
-    let url = format!("http://{}/v1/chat/completions", files.address("default/listener/web"));
+    let url = format!(
+        "http://{}/v1/chat/completions",
+        files.address("default/listener/web")
+    );
     for round in 0..5 {
         assert_eq!(send(Method::POST, &url, &[], CHAT).await.status, 200);
         let rests = || files.gateway.upstreams().idle == 1;
         eventually("the connection rests", rests).await;
-        files.change(&text.replace("name: rest", &format!("name: rest{round}"))).await;
+        files
+            .change(&text.replace("name: rest", &format!("name: rest{round}")))
+            .await;
     }
     assert_eq!(upstream.connections(), 1);
 }
@@ -316,23 +351,43 @@ async fn many_changes_under_load_fail_no_call_and_keep_no_memory() {
     let text = config(&upstream, "");
     let change = |n: u32| {
         let listener = format!("listeners: [{{name: more{n}, address: \"127.0.0.1:0\"}}, ");
-        let text = text.replace("name: rest", &format!("name: rest, policies: [{{bodyLimit: {{request: {}KiB}}}}]", n + 100));
-        if n.is_multiple_of(10) { text.replace("listeners: [", &listener) } else { text }
+        let text = text.replace(
+            "name: rest",
+            &format!(
+                "name: rest, policies: [{{bodyLimit: {{request: {}KiB}}}}]",
+                n + 100
+            ),
+        );
+        if n.is_multiple_of(10) {
+            text.replace("listeners: [", &listener)
+        } else {
+            text
+        }
     };
     let files = Files::start(&[("a.yaml", &text)]).await;
-    let url = format!("http://{}/v1/chat/completions", files.address("default/listener/web"));
+    let url = format!(
+        "http://{}/v1/chat/completions",
+        files.address("default/listener/web")
+    );
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut calls = JoinSet::new();
     for number in 0..64 + 4 {
         let (url, stopped) = (url.clone(), stopped.clone());
-        let pace = if number < 64 { "per-event,delay-40" } else { "per-event,delay-1" };
+        let pace = if number < 64 {
+            "per-event,delay-40"
+        } else {
+            "per-event,delay-1"
+        };
         calls.spawn(async move {
             let mut whole = 0;
             while !*stopped.borrow() {
                 let (client, headers) = (Client::new(), [("x-pace", pace)]);
                 let reply = client.stream(Method::POST, &url, &headers, CHAT).await;
                 let (body, proper) = reply.unwrap().drain().await;
-                assert!(proper && body.ends_with(b"data: [DONE]\n\n"), "call {number}");
+                assert!(
+                    proper && body.ends_with(b"data: [DONE]\n\n"),
+                    "call {number}"
+                );
                 whole += 1;
             }
             whole
@@ -353,7 +408,10 @@ async fn many_changes_under_load_fail_no_call_and_keep_no_memory() {
     while let Some(call) = soon("a call", calls.join_next()).await {
         whole += call.unwrap();
     }
-    println!("{all} changes in {:?}, {whole} calls, {warm:?} to {after:?} bytes", start.elapsed());
+    println!(
+        "{all} changes in {:?}, {whole} calls, {warm:?} to {after:?} bytes",
+        start.elapsed()
+    );
     assert!(whole > 64);
     if let (Some(warm), Some(after)) = (warm, after) {
         let grown = after.saturating_sub(warm);

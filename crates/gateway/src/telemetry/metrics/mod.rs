@@ -16,11 +16,11 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::listener::ConnectionCounters;
 
+pub use config::ConfigMetrics;
 use labels::{
     AttemptLabels, CallLabels, FirstTokenLabels, ListenerLabels, OperationLabels, RequestLabels,
     TokenLabels, UsageLabels,
 };
-pub use config::ConfigMetrics;
 pub(super) use tally::Tally;
 
 /// The content type of [`Metrics::encode`]: OpenMetrics text, which Prometheus reads.
