@@ -251,35 +251,6 @@ fn a_mistake_is_told_once_with_line_and_column() {
 }
 
 #[test]
-fn a_difference_is_told_with_the_exit_codes_of_diff() {
-    let (_old, old) = file(GOOD);
-    let (_new, new) = file(
-        &GOOD
-            .replace("gpt-5-mini", "gpt-5")
-            .replace("never-shown", "not-shown"),
-    );
-    let (code, out, err) = run(&["diff", &old, &old]);
-    assert_eq!((code, &*out, &*err), (0, "5 kept; nothing restarts\n", ""));
-    let (code, out, _) = run(&["diff", &old, &new]);
-    assert_eq!(code, 1);
-    assert!(
-        out.contains("/models/fast/rewrite: \"gpt-5-mini\" -> \"gpt-5\""),
-        "{out}"
-    );
-    assert!(out.contains("* default/route/v1"), "{out}");
-    assert!(!out.contains("shown"), "{out}");
-    let (code, json, _) = run(&["diff", "--format", "json", &old, &new]);
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((code, &json["kept"]), (1, &2.into()));
-    let (_bad, bad) = file(&GOOD.replace("backend: models", "backend: modles"));
-    let (code, out, _) = run(&["diff", &old, &bad]);
-    assert_eq!(code, 2);
-    assert!(out.contains(&format!("{bad}:8:12")), "{out}");
-    assert!(out.contains("! default/route/v1: refused"), "{out}");
-    assert_eq!(run(&["diff", &old, "/nowhere/at-all.yaml"]).0, 2);
-}
-
-#[test]
 fn in_a_directory_one_team_s_mistake_leaves_the_others_served() {
     let dir = tempfile::tempdir().unwrap();
     let team = |name: &str, kind: &str| {

@@ -203,8 +203,8 @@ fn record(
     };
     Recorder::start(RecorderConfig {
         metrics,
-        sinks,
         access_log,
+        sinks,
         ..RecorderConfig::default()
     })
 }

@@ -258,7 +258,7 @@ impl Listening {
             own.begun().await;
             // The port is closed only when nobody has its socket.
             drop(socket.lock().take());
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let own = door.shutdown.clone();
         self.tasks.lock().spawn(async move {

@@ -53,7 +53,7 @@ impl Gateway {
             }
             match self.new_log(snapshot) {
                 Ok(opened) => log = opened,
-                Err(fault) => faults.push(fault),
+                Err(fault) => faults.push(*fault),
             }
         }
         let (loaded, built) = if faults.is_empty() {
@@ -119,7 +119,7 @@ impl Gateway {
     }
 
     /// The access log `snapshot` wants, opened, if it is another one than now.
-    fn new_log(&self, snapshot: &Snapshot) -> Result<NewLog, (ObjectId, ConfigError)> {
+    fn new_log(&self, snapshot: &Snapshot) -> Result<NewLog, Box<(ObjectId, ConfigError)>> {
         let asked = snapshot.settings().access_log();
         let wanted = asked.as_ref().map(|(_, log)| (*log).clone());
         let wanted = wanted.or_else(|| self.0.default_log.clone());
@@ -134,7 +134,7 @@ impl Gateway {
             let owner = asked.map_or_else(|| project(Config::DEFAULT_PROJECT), |(id, _)| id);
             let at = Pointer::root().key("accessLog").key("path");
             let what = format!("cannot open the access log: {}", e.kind());
-            (owner, ConfigError::new(at, what))
+            Box::new((owner, ConfigError::new(at, what)))
         })?;
         Ok(Some((wanted, opened)))
     }

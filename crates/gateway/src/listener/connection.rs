@@ -174,13 +174,14 @@ impl Drive<'_> {
                     asked = true;
                     let _ = begun.as_mut().poll(cx);
                 }
-                if !watch.finishing && self.shutdown.has_begun() {
-                    if !heads || self.lingered(&mut linger, cx) {
-                        watch.finishing = true;
-                        self.activity.idle();
-                        finish(connection.as_mut());
-                        continue;
-                    }
+                if !watch.finishing
+                    && self.shutdown.has_begun()
+                    && (!heads || self.lingered(&mut linger, cx))
+                {
+                    watch.finishing = true;
+                    self.activity.idle();
+                    finish(connection.as_mut());
+                    continue;
                 }
                 match watch.judge(timer.as_mut(), cx) {
                     Verdict::Wait => return Poll::Pending,

@@ -133,7 +133,7 @@ impl Watch {
             .chain(folders.iter().map(PathBuf::as_path))
             .collect();
         let notified = self.0.notified.clone();
-        let handler = move |event: notify::Result<Event>| notified.hear(event);
+        let handler = move |event: notify::Result<Event>| notified.hear(event.as_ref().ok());
         let watcher = notify::recommended_watcher(handler);
         let mut watcher = watcher.inspect_err(|error| {
             tracing::debug!(%error, "no notifications of changed files");
@@ -151,11 +151,11 @@ impl Watch {
 }
 
 impl Notified {
-    fn hear(&self, event: notify::Result<Event>) {
-        let matters = match &event {
-            // Some were lost.
-            Err(_) => true,
-            Ok(event) => {
+    /// Takes a notification; none stands for those that were lost.
+    fn hear(&self, event: Option<&Event>) {
+        let matters = match event {
+            None => true,
+            Some(event) => {
                 let read = matches!(event.kind, EventKind::Access(kind)
                     if kind != AccessKind::Close(AccessMode::Write));
                 !read && (event.need_rescan() || event.paths.iter().any(|path| self.is_ours(path)))

@@ -4,6 +4,7 @@
 mod connections;
 mod ends;
 mod errors;
+mod files;
 mod ids;
 mod instances;
 mod leaving;
@@ -11,4 +12,5 @@ mod panics;
 mod passthrough;
 mod reload;
 mod support;
+mod swaps;
 mod usage;

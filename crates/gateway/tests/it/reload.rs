@@ -1,93 +1,14 @@
 //! The whole line while its configuration changes: what goes live, what stays, and what nobody notices.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Method;
-use portcullis::snapshot::RefuseBy;
 use portcullis::source::FileSource;
-use portcullis::{Gateway, ReloadResult, Running};
+use portcullis::{Gateway, ReloadResult};
 use portcullis_testkit::{Client, Upstream, unused_addr};
-use tempfile::TempDir;
-use tokio::task::JoinSet;
 
+use crate::files::{Files, said, says};
 use crate::support::*;
-
-/// A gateway of files that a test writes.
-struct Files {
-    dir: TempDir,
-    gateway: Gateway,
-    running: Running,
-}
-
-impl Files {
-    /// A gateway of one file, or of several by project; it loads anew only when told to.
-    async fn start(files: &[(&str, &str)]) -> Self {
-        Self::with(files, false).await
-    }
-
-    /// The same, which may follow its files.
-    async fn with(files: &[(&str, &str)], follow: bool) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            std::fs::write(dir.path().join(name), text).unwrap();
-        }
-        let source = FileSource::new(dir.path());
-        let builder = Gateway::builder().source(source).follow(follow);
-        let gateway = builder.refuse_by(RefuseBy::Project).build().await;
-        let gateway = gateway.unwrap_or_else(|e| panic!("{e}"));
-        let running = gateway.run().await.unwrap();
-        Self {
-            dir,
-            gateway,
-            running,
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
-    }
-
-    async fn change(&self, text: &str) {
-        self.write("a.yaml", text);
-        let status = self
-            .gateway
-            .reload()
-            .await
-            .unwrap_or_else(|e| panic!("{e}"));
-        let result = status.last.result;
-        assert_eq!(result, ReloadResult::Success, "{}", status.last.findings);
-    }
-
-    fn address(&self, id: &str) -> SocketAddr {
-        let addresses = self.gateway.addresses();
-        let found = addresses.iter().find(|(one, _)| one.to_string() == id);
-        found.unwrap_or_else(|| panic!("{id} in {addresses:?}")).1
-    }
-
-    async fn metrics(&self) -> String {
-        let url = format!("http://{}/metrics", self.running.admin().unwrap());
-        Client::new().get(&url).await.unwrap().text()
-    }
-}
-
-/// A project with a listener of any port, and one reply to everything.
-fn says(project: &str, words: &str) -> String {
-    format!(
-        "schemaVersion: 1\nproject: {project}\nlisteners: [{{name: web, address: \"127.0.0.1:0\"}}]\n\
-         routes:\n- backend: {{directResponse: {{status: 200, body: {words}}}}}\n"
-    )
-}
-
-async fn said(address: SocketAddr) -> String {
-    let url = format!("http://{address}/");
-    Client::new().get(&url).await.unwrap().text()
-}
 
 #[tokio::test]
 async fn a_change_goes_live_and_its_listener_stays_bound() {
@@ -331,91 +252,4 @@ async fn connections_to_upstreams_survive_a_change() {
             .await;
     }
     assert_eq!(upstream.connections(), 1);
-}
-
-/// How many times the configuration changes: more by `PORTCULLIS_SWAPS`, as 1000.
-fn swaps() -> u32 {
-    let given = std::env::var("PORTCULLIS_SWAPS");
-    given.map_or(200, |n| n.parse().unwrap())
-}
-
-/// Bytes of memory in use, where the system tells.
-fn memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    Some(text.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_changes_under_load_fail_no_call_and_keep_no_memory() {
-    let upstream = Upstream::start().await.unwrap();
-    let text = config(&upstream, "");
-    let change = |n: u32| {
-        let listener = format!("listeners: [{{name: more{n}, address: \"127.0.0.1:0\"}}, ");
-        let text = text.replace(
-            "name: rest",
-            &format!(
-                "name: rest, policies: [{{bodyLimit: {{request: {}KiB}}}}]",
-                n + 100
-            ),
-        );
-        if n.is_multiple_of(10) {
-            text.replace("listeners: [", &listener)
-        } else {
-            text
-        }
-    };
-    let files = Files::start(&[("a.yaml", &text)]).await;
-    let url = format!(
-        "http://{}/v1/chat/completions",
-        files.address("default/listener/web")
-    );
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let mut calls = JoinSet::new();
-    for number in 0..64 + 4 {
-        let (url, stopped) = (url.clone(), stopped.clone());
-        let pace = if number < 64 {
-            "per-event,delay-40"
-        } else {
-            "per-event,delay-1"
-        };
-        calls.spawn(async move {
-            let mut whole = 0;
-            while !*stopped.borrow() {
-                let (client, headers) = (Client::new(), [("x-pace", pace)]);
-                let reply = client.stream(Method::POST, &url, &headers, CHAT).await;
-                let (body, proper) = reply.unwrap().drain().await;
-                assert!(
-                    proper && body.ends_with(b"data: [DONE]\n\n"),
-                    "call {number}"
-                );
-                whole += 1;
-            }
-            whole
-        });
-    }
-    let (all, start) = (swaps(), Instant::now());
-    let mut warm = None;
-    for n in 0..all {
-        files.change(&change(n)).await;
-        if n == all / 4 {
-            warm = memory();
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let after = memory();
-    stop.send(true).unwrap();
-    let mut whole = 0;
-    while let Some(call) = soon("a call", calls.join_next()).await {
-        whole += call.unwrap();
-    }
-    println!(
-        "{all} changes in {:?}, {whole} calls, {warm:?} to {after:?} bytes",
-        start.elapsed()
-    );
-    assert!(whole > 64);
-    if let (Some(warm), Some(after)) = (warm, after) {
-        let grown = after.saturating_sub(warm);
-        assert!(grown < 16 << 20, "{grown} bytes more after {all} changes");
-    }
-    assert_eq!(files.gateway.status().generation, u64::from(all) + 1);
 }
