@@ -180,6 +180,35 @@ async fn a_listener_that_moves_comes_or_goes_leaves_the_others_and_its_calls_alo
 }
 
 #[tokio::test]
+async fn two_listeners_exchange_their_addresses() {
+    let free = [unused_addr().await.unwrap(), unused_addr().await.unwrap()];
+    let text = |[one, two]: [_; 2]| {
+        format!(
+            "schemaVersion: 1\nlisteners: [{{name: one, address: \"{one}\"}}, {{name: two, address: \"{two}\"}}]\n\
+             routes:\n\
+             - {{listeners: [one], backend: {{directResponse: {{status: 200, body: one}}}}}}\n\
+             - {{listeners: [two], backend: {{directResponse: {{status: 200, body: two}}}}}}\n"
+        )
+    };
+    let files = Files::start(&[("a.yaml", &text(free))]).await;
+    assert_eq!(
+        (&*said(free[0]).await, &*said(free[1]).await),
+        ("one", "two")
+    );
+    files.change(&text([free[1], free[0]])).await;
+    let settled = async || {
+        // The one before may still take who came in the same moment.
+        for _ in 0..200 {
+            if (&*said(free[0]).await, &*said(free[1]).await) == ("two", "one") {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(settled().await);
+}
+
+#[tokio::test]
 async fn an_address_that_cannot_be_bound_is_reported_and_only_its_project_stays_as_it_was() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
