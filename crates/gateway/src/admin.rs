@@ -1,10 +1,12 @@
-//! Beside the line: what the admin listener answers: whether the gateway lives, is ready, and its metrics.
+//! Beside the line: what the admin listener answers: whether the gateway lives, is ready, what it counted, and
+//! which configuration serves.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
+use arc_swap::ArcSwap;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use portcullis_core::BoxFuture;
@@ -13,6 +15,7 @@ use portcullis_core::error::{Error, codes};
 use portcullis_core::respond::{Problem, Render};
 use tower_service::Service;
 
+use crate::status::Status;
 use crate::telemetry::{self, Recorder};
 
 const STARTING: u8 = 0;
@@ -50,12 +53,14 @@ impl Readiness {
 /// The service of the admin listener.
 ///
 /// `GET /livez` answers 200 as long as anything answers; `GET /readyz` 200 when [ready](Readiness), else 503
-/// with the reason; `GET /metrics` the metrics, every call that has ended counted. Everything else is 404.
+/// with the reason; `GET /metrics` the metrics, every call that has ended counted; `GET /config/report` the
+/// [`Status`] of the configuration as JSON, where it was given one. Everything else is 404.
 /// It asks nobody who they are: it belongs on a loopback address, or behind a policy.
 #[derive(Clone, Debug)]
 pub struct Admin {
     recorder: Arc<Recorder>,
     readiness: Readiness,
+    status: Option<Arc<ArcSwap<Status>>>,
 }
 
 impl Admin {
@@ -64,11 +69,23 @@ impl Admin {
         Self {
             recorder,
             readiness,
+            status: None,
         }
     }
 
+    /// Tells of the configuration, too.
+    #[must_use]
+    pub fn with_status(mut self, status: Arc<ArcSwap<Status>>) -> Self {
+        self.status = Some(status);
+        self
+    }
+
     async fn answer(self, method: Method, path: String) -> Response<Body> {
-        if !matches!(&*path, "/livez" | "/readyz" | "/metrics") {
+        let known = match &*path {
+            "/config/report" => self.status.is_some(),
+            path => matches!(path, "/livez" | "/readyz" | "/metrics"),
+        };
+        if !known {
             return Problem.whole(&Error::new(&codes::ROUTE_NOT_FOUND, "no such page"));
         }
         if method != Method::GET && method != Method::HEAD {
@@ -79,6 +96,7 @@ impl Admin {
         match &*path {
             "/metrics" => self.metrics().await,
             "/readyz" => self.ready(),
+            "/config/report" => self.report(),
             _ => text(StatusCode::OK, "live\n"),
         }
     }
@@ -89,6 +107,17 @@ impl Admin {
             STARTING => text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
             _ => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         }
+    }
+
+    fn report(&self) -> Response<Body> {
+        let status = self.status.as_ref().map(|status| status.load_full());
+        let mut page = serde_json::to_string_pretty(&status).expect("a status is plain data");
+        page.push('\n');
+        let mut reply = Response::new(Body::from(page));
+        let headers = reply.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        reply
     }
 
     async fn metrics(&self) -> Response<Body> {

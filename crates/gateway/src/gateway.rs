@@ -1,17 +1,21 @@
 //! A gateway put together: its builder, its handle, and what runs.
 
 mod builder;
+mod listening;
+mod reload;
 mod running;
 
 use std::convert::Infallible;
 use std::fmt;
+use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use portcullis_core::assemble::Registry;
-use portcullis_core::config::{Config, Kind, Listener, ObjectId, Report};
+use portcullis_core::config::{AccessLog, Config, ConfigSource, Kind, Listener, ObjectId};
 use portcullis_core::llm::LlmCodec;
 use portcullis_core::respond::{Respond, RespondLayer, ResponseFuture};
 use portcullis_core::{Request, Response};
@@ -20,12 +24,16 @@ use tower_service::Service;
 
 use crate::entry::{Contain, ContainFuture, ContainLayer, Entry, EntryFuture, EntryLayer};
 use crate::router::Router;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{RefuseBy, Snapshot};
+use crate::status::Status;
 use crate::telemetry::Recorder;
 use crate::upstream::Client;
 
 pub use builder::{BuildError, GatewayBuilder};
-pub use running::{RunError, Running};
+pub use reload::ReloadError;
+pub use running::{RunError, Running, Stop};
+
+use listening::Listening;
 
 /// A gateway: configured, built, and ready to run. Two of them in one process share nothing.
 ///
@@ -46,7 +54,7 @@ pub use running::{RunError, Running};
 ///     ))
 ///     .build()
 ///     .await?;
-/// assert!(gateway.report().is_ok());
+/// assert!(gateway.status().last.report.is_ok());
 /// # Ok(())
 /// # }
 /// ```
@@ -55,12 +63,22 @@ pub struct Gateway(Arc<Parts>);
 
 struct Parts {
     registry: Registry,
+    source: Box<dyn ConfigSource>,
+    refuse_by: RefuseBy,
     snapshot: Arc<ArcSwap<Snapshot>>,
+    status: Arc<ArcSwap<Status>>,
     recorder: Arc<Recorder>,
     client: Client,
-    report: Report,
-    findings: String,
-    admin: Option<std::net::SocketAddr>,
+    /// Where the configuration says nothing of an access log.
+    default_log: Option<AccessLog>,
+    /// The access log there is.
+    log: Mutex<Option<AccessLog>>,
+    /// Sockets handed over at the start.
+    sockets: Vec<TcpListener>,
+    follows: bool,
+    /// Taken by whoever changes what serves.
+    turn: tokio::sync::Mutex<()>,
+    listening: Mutex<Weak<Listening>>,
 }
 
 impl Gateway {
@@ -69,15 +87,16 @@ impl Gateway {
         GatewayBuilder::new()
     }
 
-    /// What the build said about every object of the configuration.
-    pub fn report(&self) -> &Report {
-        &self.0.report
+    /// What it serves, and what became of the configuration it loaded last: every object with its errors and
+    /// warnings.
+    pub fn status(&self) -> Arc<Status> {
+        self.0.status.load_full()
     }
 
-    /// Every error and warning of the build, each shown in its place where the source kept the text;
-    /// empty if there is none.
-    pub fn findings(&self) -> &str {
-        &self.0.findings
+    /// Where it listens now, port 0 resolved; nowhere unless it [runs](Self::run).
+    pub fn addresses(&self) -> Vec<(ObjectId, SocketAddr)> {
+        let listening = self.0.listening.lock().upgrade();
+        listening.map_or_else(Vec::new, |listening| listening.addresses())
     }
 
     /// The listeners the configuration asks for.
@@ -94,8 +113,13 @@ impl Gateway {
     ///
     /// A request may carry a [`ConnectionInfo`](crate::listener::ConnectionInfo) to say who calls.
     pub fn service(&self, listener: &ObjectId) -> GatewayService {
+        self.service_on(self.0.snapshot.clone(), listener)
+    }
+
+    /// The same on a snapshot that is swapped apart from the gateway's.
+    fn service_on(&self, on: Arc<ArcSwap<Snapshot>>, listener: &ObjectId) -> GatewayService {
         let parts = &self.0;
-        let router = Router::new(parts.snapshot.clone(), listener.clone());
+        let router = Router::new(on, listener.clone());
         let codec = LlmCodec::new(parts.registry.dialects().to_vec());
         // Panics become errors, errors become replies in the caller's dialect, and all of it is recorded.
         let contained = ContainLayer.layer(router);
@@ -126,11 +150,12 @@ impl Gateway {
         self.0.client.stats()
     }
 
-    /// Binds every listener of the configuration and serves until told to stop.
+    /// Binds every listener of the configuration and serves until told to stop. Meanwhile it
+    /// [follows](Self::follow) its source, unless the builder said otherwise.
     ///
     /// # Errors
     ///
-    /// When an address cannot be bound; then none stays bound.
+    /// When an address cannot be bound; then none stays bound. When it serves already.
     pub async fn run(&self) -> Result<Running, RunError> {
         Running::start(self).await
     }

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod backend;
 pub mod client;
+pub mod diff;
 pub mod entry;
 #[cfg(feature = "providers")]
 pub mod explain;
@@ -16,13 +17,15 @@ pub mod router;
 pub mod schema;
 pub mod snapshot;
 pub mod source;
+mod status;
 pub mod telemetry;
 pub mod upstream;
 #[cfg(feature = "providers")]
 pub mod zero;
 
 pub use gateway::{
-    BuildError, Gateway, GatewayBuilder, GatewayFuture, GatewayService, RunError, Running,
+    BuildError, Gateway, GatewayBuilder, GatewayFuture, GatewayService, ReloadError, RunError,
+    Running, Stop,
 };
 pub use portcullis_core as core;
 #[cfg(feature = "policies")]
@@ -31,3 +34,4 @@ pub use portcullis_policies as policies;
 pub use portcullis_providers as providers;
 pub use registry::{error_codes, registry};
 pub use snapshot::validate;
+pub use status::{Attempt, Fault, ObjectStatus, ReloadResult, Status};

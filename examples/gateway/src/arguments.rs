@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -25,17 +25,22 @@ Examples:
   portcullis --config gateway.yaml         as the file says
   portcullis --config gateways/            a directory: one project per team
   portcullis validate gateway.yaml         every error with file, line and column
+  portcullis diff old.yaml new.yaml        what a change would change, before it is made
   portcullis explain POST http://127.0.0.1:8080/v1/chat/completions \\
       --body '{\"model\": \"echo\", \"messages\": []}'
 
 Output: the access log is written to the standard output, all else to the standard error.
 RUST_LOG, as in RUST_LOG=portcullis=debug, says how much is told there.
 
-Signals: SIGINT and SIGTERM stop accepting and let calls under way finish for 30 s; a second one cuts them.
+A gateway follows its files: what is changed there is served within a second, and what is wrong is refused and
+told, while the last good configuration serves on.
+
+Signals: SIGHUP loads the configuration anew and opens the access log anew. SIGINT and SIGTERM stop accepting and
+let calls under way finish (`shutdown: {delay: 0s, grace: 30s}`); a second one cuts them.
 
 Exit codes:
-  0  it did what was asked; a gateway stopped and every call finished
-  1  it could not run: an address in use, a log that cannot be opened
+  0  it did what was asked; a gateway stopped and every call finished; `diff` found no difference
+  1  it could not run: an address in use, a log that cannot be opened; `diff` found a difference
   2  a mistake in the command line or the configuration
   3  it stopped, but cut connections whose calls had not finished";
 
@@ -52,6 +57,9 @@ pub(crate) struct Arguments {
     /// Without a configuration: the address of the admin pages (/metrics, /livez, /readyz); none by default
     #[arg(long, value_name = "ADDR", global = true)]
     pub(crate) admin: Option<SocketAddr>,
+    /// Do not load the configuration anew when its files change; SIGHUP does
+    #[arg(long)]
+    pub(crate) no_watch: bool,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -67,8 +75,30 @@ pub(crate) enum Command {
     },
     /// Tell what would become of a request: route, policies, backend, and why
     Explain(Asked),
+    /// Tell what would change from one configuration to another: exit code 0 for nothing, 1 for something, 2 if
+    /// the new one would be refused
+    Diff {
+        /// The file or directory that serves
+        #[arg(value_name = "OLD")]
+        old: PathBuf,
+        /// The file or directory that would
+        #[arg(value_name = "NEW")]
+        new: PathBuf,
+        /// How it is told
+        #[arg(long, value_name = "FORM", default_value = "text")]
+        format: Format,
+    },
     /// Print the JSON schema of the configuration, for editors
     Schema,
+}
+
+/// How something is told.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// Words for people.
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// A request to explain.

@@ -16,7 +16,7 @@ pub(crate) enum Configuration {
     /// A file, or a directory of them.
     Files(PathBuf),
     /// What the environment offers.
-    Zero(ZeroConfig),
+    Zero(Box<ZeroConfig>),
 }
 
 impl Configuration {
@@ -57,7 +57,7 @@ impl Configuration {
             admin.address = address;
             admin
         });
-        Ok(Self::Zero(zero))
+        Ok(Self::Zero(Box::new(zero)))
     }
 
     /// Reads it.

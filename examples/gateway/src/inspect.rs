@@ -1,11 +1,14 @@
 //! Before the request line: what a configuration says, told without serving it.
 
+use std::path::Path;
+use std::process::ExitCode;
+
 use bytes::Bytes;
 use http::Request;
 use portcullis::core::config::Loaded;
-use portcullis::source;
+use portcullis::source::{self, FileSource};
 
-use crate::arguments::Asked;
+use crate::arguments::{Asked, Format};
 use crate::configuration::Configuration;
 use crate::failure::Failure;
 
@@ -42,6 +45,27 @@ pub(crate) fn explain(configuration: &Configuration, asked: &Asked) -> Result<St
         .map_err(|e| Failure::run(&e, ""))?;
     let told = runtime.block_on(portcullis::explain::explain(&registry, &loaded, request));
     Ok(format!("{findings}{told}"))
+}
+
+/// Tells what would change from the files at `old` to those at `new`, and with which exit code.
+///
+/// # Errors
+///
+/// When there is nothing at one of the paths.
+pub(crate) fn diff(old: &Path, new: &Path, format: Format) -> Result<(String, ExitCode), Failure> {
+    let read = |path: &Path| FileSource::new(path).read().map_err(Failure::given);
+    let (old, new) = (read(old)?, read(new)?);
+    let diff = portcullis::diff::diff(&portcullis::registry(), &old, &new);
+    let code = match (diff.is_refused(), diff.is_empty()) {
+        (true, _) => 2,
+        (false, true) => 0,
+        (false, false) => 1,
+    };
+    let text = match format {
+        Format::Text => diff.to_string(),
+        Format::Json => diff.to_json() + "\n",
+    };
+    Ok((text, ExitCode::from(code)))
 }
 
 /// The schema of the configuration, ending in a line end.

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let configuration = |path| Configuration::choose(path, arguments.listen, arguments.admin);
     match arguments.command {
-        None => start(configuration(arguments.config)?),
+        None => start(configuration(arguments.config)?, !arguments.no_watch),
         Some(Command::Validate { path }) => print(&inspect::validate(&configuration(
             path.or(arguments.config),
         )?)?),
@@ -44,12 +44,16 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             &configuration(arguments.config)?,
             &asked,
         )?),
+        Some(Command::Diff { old, new, format }) => {
+            let (text, code) = inspect::diff(&old, &new, format)?;
+            print(&text).map(|_| code)
+        }
         Some(Command::Schema) => print(&inspect::schema()),
     }
 }
 
 /// Serves until a signal, with a thread for every core.
-fn start(configuration: Configuration) -> Result<ExitCode, Failure> {
+fn start(configuration: Configuration, follow: bool) -> Result<ExitCode, Failure> {
     serve::log();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut runtime = match cores {
@@ -59,7 +63,7 @@ fn start(configuration: Configuration) -> Result<ExitCode, Failure> {
     let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|e| Failure::run(&e, ""))?;
     runtime.spawn(memory::give_back());
-    runtime.block_on(serve::serve(configuration))
+    runtime.block_on(serve::serve(configuration, follow))
 }
 
 /// Writes what was asked for to the standard output.

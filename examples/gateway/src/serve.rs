@@ -1,41 +1,41 @@
 //! The whole line: a gateway that says where it is, serves, and stops when told to.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use portcullis::core::config::AccessLog;
+use listenfd::ListenFd;
+use portcullis::core::config::{AccessLog, Shutdown};
 use portcullis::listener::Drained;
 use portcullis::zero::ZeroConfig;
-use portcullis::{RunError, Running};
+use portcullis::{Gateway, RunError, Running};
 use tracing_subscriber::EnvFilter;
 
 use crate::configuration::Configuration;
 use crate::failure::Failure;
-
-/// How long calls under way may take to finish once the gateway is told to stop.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// Some connections were cut.
 const CUT: u8 = 3;
 
 /// What the program itself has to tell goes to the standard error, as `RUST_LOG` says.
 pub(crate) fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("warn,portcullis::status=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .init();
 }
 
 /// Serves until a signal, and tells how that ended.
-pub(crate) async fn serve(configuration: Configuration) -> Result<ExitCode, Failure> {
+pub(crate) async fn serve(configuration: Configuration, follow: bool) -> Result<ExitCode, Failure> {
     let mut signals = Signals::new().map_err(|e| Failure::run(&e, ""))?;
     let builder = configuration.builder().access_log(AccessLog::default());
-    let gateway = builder.build().await?;
-    tell(gateway.findings());
+    let sockets = handed_over().map_err(|e| Failure::run(&e, ""))?;
+    let gateway = builder.sockets(sockets).follow(follow).build().await?;
+    tell(&gateway.status().last.findings);
     let running = gateway
         .run()
         .await
@@ -46,31 +46,78 @@ pub(crate) async fn serve(configuration: Configuration) -> Result<ExitCode, Fail
         ));
     }
     tell(&greeting(&configuration, &running));
-    let drained = until_stopped(running, &mut signals).await;
-    Ok(match drained.cut {
+    let drained = until_stopped(&gateway, running, &mut signals).await;
+    let Drained { finished, cut, .. } = drained;
+    tell(&format!(
+        "stopped: {finished} connections finished, {cut} were cut\n"
+    ));
+    Ok(match cut {
         0 => ExitCode::SUCCESS,
-        cut => {
-            tell(&format!("{cut} connections were cut\n"));
-            ExitCode::from(CUT)
-        }
+        _ => ExitCode::from(CUT),
     })
 }
 
-/// The first signal begins the stop, the second ends it.
-async fn until_stopped(running: Running, signals: &mut Signals) -> Drained {
-    let shutdown = running.shutdown();
+/// The sockets a supervisor has bound for us, as systemd does: see sd_listen_fds(3).
+fn handed_over() -> io::Result<Vec<TcpListener>> {
+    let mut handed = ListenFd::from_env();
+    let mut sockets = Vec::new();
+    for number in 0..handed.len() {
+        sockets.extend(handed.take_tcp_listener(number)?);
+    }
+    Ok(sockets)
+}
+
+/// The first signal to stop begins the stop, the second ends it. One to reload has the configuration loaded
+/// anew and the access log opened anew.
+async fn until_stopped(gateway: &Gateway, running: Running, signals: &mut Signals) -> Drained {
+    let stop = running.stopping();
     let ended = running.wait();
     tokio::pin!(ended);
-    tokio::select! {
-        drained = &mut ended => return drained,
-        () = signals.next() => shutdown.begin(GRACE),
+    loop {
+        tokio::select! {
+            drained = &mut ended => return drained,
+            signal = signals.next() => match signal {
+                Signal::Reload => reload(gateway).await,
+                Signal::Stop => break,
+            },
+        }
     }
-    tell("stopping: calls under way have 30 s to finish; another signal cuts them\n");
-    tokio::select! {
-        drained = &mut ended => return drained,
-        () = signals.next() => shutdown.begin(Duration::ZERO),
+    tell(&stopping(&stop.settings()));
+    let begin = stop.begin();
+    tokio::pin!(begin);
+    let mut begun = false;
+    loop {
+        tokio::select! {
+            drained = &mut ended => return drained,
+            () = &mut begin, if !begun => begun = true,
+            signal = signals.next() => match signal {
+                Signal::Reload => {}
+                Signal::Stop => break,
+            },
+        }
     }
+    stop.cut();
     ended.await
+}
+
+fn stopping(settings: &Shutdown) -> String {
+    let delay = if settings.delay.get().is_zero() {
+        String::new()
+    } else {
+        format!("new calls are taken for another {}, then ", settings.delay)
+    };
+    let grace = settings.grace;
+    format!("stopping: {delay}calls under way have {grace} to finish; another signal cuts them\n")
+}
+
+async fn reload(gateway: &Gateway) {
+    if let Err(e) = gateway.reopen_access_log() {
+        tell(&format!(
+            "error: the access log cannot be opened anew: {e}\n"
+        ));
+    }
+    // What is wrong was logged, and stands in the report.
+    let _ = gateway.reload().await;
 }
 
 /// Why it cannot run, and what to change.
@@ -112,7 +159,7 @@ fn greeting(configuration: &Configuration, running: &Running) -> String {
     if let Some(admin) = running.admin() {
         line(
             &mut text,
-            format_args!("admin pages: http://{admin}/metrics /livez /readyz"),
+            format_args!("admin pages: http://{admin}/metrics /livez /readyz /config/report"),
         );
     }
     if let (Configuration::Zero(_), Some((_, address))) =
@@ -161,8 +208,16 @@ fn tell(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// The signals that ask the program to end.
+/// What a signal asks for.
+enum Signal {
+    Stop,
+    Reload,
+}
+
+/// The signals the program heeds.
 struct Signals {
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -174,15 +229,17 @@ impl Signals {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Signal::Stop,
+            _ = self.interrupt.recv() => Signal::Stop,
+            _ = self.hangup.recv() => Signal::Reload,
         }
     }
 }
@@ -193,10 +250,11 @@ impl Signals {
         Ok(Self {})
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Signal {
         // Without a way to hear it the program cannot be asked, only killed.
         if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
+        Signal::Stop
     }
 }

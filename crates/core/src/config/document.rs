@@ -11,7 +11,7 @@ use crate::config::{
     nearest,
 };
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "schemaVersion",
     "project",
     "listeners",
@@ -19,6 +19,7 @@ const KEYS: [&str; 7] = [
     "backends",
     "admin",
     "accessLog",
+    "shutdown",
 ];
 
 /// An object that is not in the configuration because it could not be read.
@@ -74,6 +75,7 @@ impl Reader {
         }
         self.config.admin = self.one(keys, "admin");
         self.config.access_log = self.one(keys, "accessLog");
+        self.config.shutdown = self.one(keys, "shutdown");
         self.config.listeners = self.objects(keys, "listeners", Kind::Listener);
         self.config.routes = self.objects(keys, "routes", Kind::Route);
         self.config.backends = self.objects(keys, "backends", Kind::Backend);

@@ -10,6 +10,7 @@ mod document;
 mod duration;
 mod error;
 mod fault;
+mod files;
 mod model;
 mod nearest;
 mod object;
@@ -25,9 +26,10 @@ pub use decode::decode;
 pub use document::Refused;
 pub use duration::Duration;
 pub use error::ConfigError;
+pub use files::{file, files};
 pub use model::{
     AccessLog, AccessLogFormat, Admin, Backend, BackendRef, ClientCertificate, Config, HttpVersion,
-    Listener, ListenerLimits, NamedMatch, PathMatch, PolicyEntry, Route, RouteMatch,
+    Listener, ListenerLimits, NamedMatch, PathMatch, PolicyEntry, Route, RouteMatch, Shutdown,
     SubjectAltName, SubjectAltNameType, TlsVersion, Transport, TransportDns, TransportPool,
     TransportProxy, TransportTls, Want, WellKnown,
 };

@@ -186,6 +186,7 @@ mod tests {
             "backends",
             "admin",
             "accessLog",
+            "shutdown",
         ];
         assert_eq!(
             schema["properties"]

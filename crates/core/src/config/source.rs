@@ -1,12 +1,16 @@
 //! Before the request line: who hands over configurations, and hears what became of them.
 
+use std::fmt;
+
 use futures_core::future::BoxFuture;
+use serde_json::Value;
 
 use crate::config::{Config, ConfigError, Refused, Report, SourceMap};
 
 /// Where configurations come from: a file, a cluster, or a value made by code.
 ///
-/// A gateway loads once when it starts and again when told that something changed.
+/// A gateway loads once when it starts, then each time [`changed`](Self::changed) says that there is
+/// something new, and each time it is told to.
 pub trait ConfigSource: Send + Sync + 'static {
     /// Reads everything there is now.
     ///
@@ -14,6 +18,15 @@ pub trait ConfigSource: Send + Sync + 'static {
     ///
     /// If nothing could be read at all. What is wrong in a part of it is told in the [`Loaded`] value.
     fn load(&self) -> BoxFuture<'_, Result<Loaded, ConfigError>>;
+
+    /// Waits until what there is may no longer be what was loaded last. By default it never is.
+    ///
+    /// A source gathers what belongs together: several changes in quick succession are one. The future may be
+    /// dropped and asked for anew at any time, and no change is lost by that. To be ready once too often
+    /// does no harm but a load.
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 
     /// Hears what became of what it loaded last. By default it does nothing with it.
     fn report(&self, report: &Report) {
@@ -32,8 +45,7 @@ pub struct Loaded {
     pub unread: Vec<Unread>,
 }
 
-/// One project as it was found.
-#[derive(Debug)]
+/// One project as it was found. `Debug` leaves the document out: it may hold secrets.
 #[non_exhaustive]
 pub struct Project {
     /// The objects that could be read.
@@ -42,6 +54,8 @@ pub struct Project {
     pub refused: Vec<Refused>,
     /// Where everything stands.
     pub map: SourceMap,
+    /// The document itself, its variables expanded; null where there is none, as with a value made by code.
+    pub document: Value,
 }
 
 impl Project {
@@ -52,7 +66,25 @@ impl Project {
             config,
             refused,
             map,
+            document: Value::Null,
         }
+    }
+
+    /// The same, with the document it was read from.
+    #[must_use]
+    pub fn with_document(mut self, document: Value) -> Self {
+        self.document = document;
+        self
+    }
+}
+
+impl fmt::Debug for Project {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Project")
+            .field("config", &self.config)
+            .field("refused", &self.refused)
+            .field("map", &self.map)
+            .finish_non_exhaustive()
     }
 }
 

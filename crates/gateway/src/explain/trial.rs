@@ -73,7 +73,7 @@ impl Trial {
                 Err(Error::new(code, code.about))
             }
         });
-        let (snapshot, _) = offline::build(registry, loaded, client);
+        let (snapshot, _) = offline::build(registry, loaded, client, &Snapshot::default());
         Self { snapshot, noted }
     }
 

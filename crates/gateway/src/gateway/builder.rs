@@ -1,8 +1,8 @@
 //! Putting a gateway together.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use portcullis_core::assemble::Registry;
@@ -15,6 +15,7 @@ use super::{Gateway, Parts};
 use crate::client;
 use crate::snapshot::{Builder, RefuseBy, Snapshot};
 use crate::source::{self, ValueSource};
+use crate::status::{Attempt, Status};
 use crate::telemetry::{AccessLog, Metrics, Recorder, RecorderConfig};
 use crate::upstream::{Client, ClientConfig};
 
@@ -33,6 +34,8 @@ pub struct GatewayBuilder {
     client: ClientConfig,
     access_log: Option<config::AccessLog>,
     metrics: Metrics,
+    sockets: Vec<TcpListener>,
+    follows: bool,
 }
 
 /// Why a gateway could not be built.
@@ -65,6 +68,8 @@ impl GatewayBuilder {
             client: ClientConfig::default(),
             access_log: None,
             metrics: Metrics::default(),
+            sockets: Vec::new(),
+            follows: true,
         }
     }
 
@@ -118,6 +123,22 @@ impl GatewayBuilder {
         self
     }
 
+    /// Sockets that are bound already, as a supervisor hands them over so that none of those who connect
+    /// during a restart is lost. A listener whose address is one's takes it instead of binding.
+    #[must_use]
+    pub fn sockets(mut self, sockets: Vec<TcpListener>) -> Self {
+        self.sockets = sockets;
+        self
+    }
+
+    /// Whether a gateway that runs loads its configuration anew when the source says that it changed.
+    /// Default: yes. [`Gateway::reload`] works either way.
+    #[must_use]
+    pub fn follow(mut self, follow: bool) -> Self {
+        self.follows = follow;
+        self
+    }
+
     /// Loads the configuration and builds it. Nothing is bound or connected yet.
     ///
     /// A project without listeners gets one that is never bound, `embedded`: see
@@ -127,8 +148,7 @@ impl GatewayBuilder {
     ///
     /// When the configuration cannot be read, or is refused.
     pub async fn build(self) -> Result<Gateway, BuildError> {
-        let mut loaded = self.source.load().await.map_err(BuildError::Load)?;
-        embed(&mut loaded);
+        let loaded = embed(self.source.load().await.map_err(BuildError::Load)?);
         let client = Client::new(self.client);
         let built = Builder::new(&self.registry, client::service(client.clone()))
             .transports(client.transports().clone())
@@ -146,51 +166,59 @@ impl GatewayBuilder {
             }
         };
         self.source.report(&report);
-        let recording = RecorderConfig {
-            metrics: self.metrics,
-            sinks: self.sinks,
-            access_log: open_log(&loaded, self.access_log).map_err(BuildError::Records)?,
-            ..RecorderConfig::default()
-        };
-        let recorder = Recorder::start(recording).map_err(BuildError::Records)?;
+        let log = snapshot.settings().access_log().map(|(_, log)| log.clone());
+        let log = log.or_else(|| self.access_log.clone());
+        let recorder = record(self.metrics, self.sinks, log.as_ref());
+        let recorder = recorder.map_err(BuildError::Records)?;
+        let whole = report.is_ok();
+        let status = Status::serving(&snapshot, None, Attempt::new(&loaded, report, false));
+        let metrics = recorder.metrics().config();
+        metrics.loaded(whole);
+        metrics.serves(status.generation, &status.hash);
         Ok(Gateway(Arc::new(Parts {
             registry: self.registry,
+            source: self.source,
+            refuse_by: self.refuse_by,
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+            status: Arc::new(ArcSwap::from_pointee(status)),
             recorder,
             client,
-            findings: source::render_report(&report, &loaded),
-            report,
-            admin: loaded
-                .projects
-                .iter()
-                .find_map(|p| Some(p.config.admin.as_ref()?.address)),
+            default_log: self.access_log,
+            log: log.into(),
+            sockets: self.sockets,
+            follows: self.follows,
+            turn: tokio::sync::Mutex::default(),
+            listening: Weak::new().into(),
         })))
     }
 }
 
-/// The access log some project asks for, or else the default one.
-fn open_log(
-    loaded: &Loaded,
-    default: Option<config::AccessLog>,
-) -> std::io::Result<Option<AccessLog>> {
-    let asked = loaded
-        .projects
-        .iter()
-        .find_map(|project| project.config.access_log.clone());
-    match asked.or(default) {
-        Some(log) => AccessLog::open(&log),
-        None => Ok(None),
-    }
+fn record(
+    metrics: Metrics,
+    sinks: Vec<Arc<dyn ExchangeSink>>,
+    log: Option<&config::AccessLog>,
+) -> std::io::Result<Arc<Recorder>> {
+    let access_log = match log {
+        Some(log) => AccessLog::open(log)?,
+        None => None,
+    };
+    Recorder::start(RecorderConfig {
+        metrics,
+        access_log,
+        sinks,
+        ..RecorderConfig::default()
+    })
 }
 
 /// Gives projects without listeners one that is only a service.
-fn embed(loaded: &mut Loaded) {
+pub(super) fn embed(mut loaded: Loaded) -> Loaded {
     for project in &mut loaded.projects {
         if project.config.listeners.is_empty() {
             let listener = Listener::new(EMBEDDED, NOWHERE);
             project.config.listeners.push(listener);
         }
     }
+    loaded
 }
 
 /// Whether a listener is only a service. One of that name which somebody configured is not.

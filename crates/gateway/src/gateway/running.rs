@@ -1,40 +1,34 @@
 //! A gateway that serves.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::config::ObjectId;
-use tokio::task::{AbortHandle, JoinSet};
+use portcullis_core::config::{self, ObjectId};
+use tokio::task::AbortHandle;
 
-use super::{Gateway, builder};
-use crate::admin::{Admin, Readiness};
-use crate::listener::{Drained, Listener, ListenerConfig, Shutdown};
-
-/// How long calls under way may take to finish after [`Running::stop`].
-const GRACE: Duration = Duration::from_secs(30);
+use super::Gateway;
+use super::listening::Listening;
+use crate::admin::Readiness;
+use crate::listener::{Drained, Shutdown};
 
 /// A gateway that serves. Dropping it cuts everything at once; [`stop`](Self::stop) lets calls finish.
+///
+/// Unless the builder said otherwise it [follows](Gateway::follow) its source.
 #[derive(Debug)]
 pub struct Running {
     gateway: Gateway,
-    addresses: Vec<(ObjectId, SocketAddr)>,
-    admin: Option<Pages>,
+    listening: Arc<Listening>,
+    readiness: Readiness,
+    following: Option<AbortHandle>,
+}
+
+/// Stops a gateway that serves, from anywhere. Clones stop the same one.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    gateway: Gateway,
     readiness: Readiness,
     shutdown: Shutdown,
-    tasks: JoinSet<Drained>,
-}
-
-/// The admin listener: it answers until everything else has ended.
-#[derive(Debug)]
-struct Pages {
-    address: SocketAddr,
-    task: AbortHandle,
-}
-
-impl Drop for Pages {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 /// Why a gateway could not begin to serve.
@@ -44,100 +38,120 @@ pub enum RunError {
     /// An address could not be bound.
     #[error("{0}")]
     Bind(#[from] std::io::Error),
+    /// It serves already.
+    #[error("the gateway serves already")]
+    Again,
 }
 
 impl Running {
     pub(super) async fn start(gateway: &Gateway) -> Result<Self, RunError> {
-        let mut bound = Vec::new();
-        for (id, listener) in gateway.listeners() {
-            if !builder::is_embedded(&id, &listener) {
-                bound.push((id, Listener::bind(ListenerConfig::from(&listener)).await?));
-            }
+        let turn = gateway.0.turn.lock().await;
+        if gateway.0.listening.lock().strong_count() > 0 {
+            return Err(RunError::Again);
         }
         let readiness = Readiness::new();
-        let admin = match gateway.0.admin {
-            Some(address) => Some(Pages::open(address, gateway, readiness.clone()).await?),
-            None => None,
-        };
-        let mut running = Self {
-            gateway: gateway.clone(),
-            addresses: Vec::new(),
-            admin,
+        let listening = Arc::new(Listening::new(gateway.clone(), readiness.clone()));
+        let snapshot = gateway.0.snapshot.load_full();
+        let (prepared, bound) = listening.prepare(&snapshot).await;
+        bound?;
+        listening.apply(prepared, &snapshot);
+        *gateway.0.listening.lock() = Arc::downgrade(&listening);
+        drop(turn);
+        let gateway = gateway.clone();
+        let following = gateway.0.follows.then(|| {
+            let gateway = gateway.clone();
+            tokio::spawn(async move { gateway.follow().await }).abort_handle()
+        });
+        readiness.ready();
+        Ok(Self {
+            gateway,
+            listening,
             readiness,
-            shutdown: Shutdown::new(),
-            tasks: JoinSet::new(),
-        };
-        for (id, listener) in bound {
-            running.serve(id, listener);
-        }
-        running.readiness.ready();
-        Ok(running)
+            following,
+        })
     }
 
-    fn serve(&mut self, id: ObjectId, listener: Listener) {
-        let counters = self.gateway.recorder().metrics().connections(&id.name);
-        let service = self.gateway.service(&id);
-        self.addresses.push((id, listener.local_addr()));
-        self.tasks.spawn(
-            listener
-                .with_counters(counters)
-                .serve(service, self.shutdown.clone()),
-        );
+    /// Where it listens now, port 0 resolved.
+    pub fn addresses(&self) -> Vec<(ObjectId, SocketAddr)> {
+        self.listening.addresses()
     }
 
-    /// Where it listens, port 0 resolved.
-    pub fn addresses(&self) -> &[(ObjectId, SocketAddr)] {
-        &self.addresses
-    }
-
-    /// Where the admin pages are, if the configuration asks for them.
+    /// Where the admin pages are now, if the configuration asks for them.
     pub fn admin(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(|pages| pages.address)
+        self.listening.admin()
     }
 
-    /// The handle by which anything may begin the stop.
+    /// The handle by which anything may begin the stop, at once and with a deadline of its own.
     pub fn shutdown(&self) -> Shutdown {
-        self.shutdown.clone()
+        self.listening.shutdown().clone()
     }
 
-    /// Serves until the stop has begun by [`shutdown`](Self::shutdown) and everything has ended. Returns
-    /// how the connections that were open then ended; their records have been handled by then.
-    pub async fn wait(mut self) -> Drained {
+    /// The handle by which anything may begin the stop as the configuration says.
+    pub fn stopping(&self) -> Stop {
+        Stop {
+            gateway: self.gateway.clone(),
+            readiness: self.readiness.clone(),
+            shutdown: self.shutdown(),
+        }
+    }
+
+    /// Serves until the stop has begun by [`shutdown`](Self::shutdown) or [`stopping`](Self::stopping) and
+    /// everything has ended. Returns how the connections that were open then ended; their records have been
+    /// handled by then.
+    pub async fn wait(self) -> Drained {
+        self.listening.shutdown().begun().await;
+        self.readiness.draining();
+        if let Some(following) = &self.following {
+            following.abort();
+        }
         let mut all = Drained::default();
-        loop {
-            tokio::select! {
-                () = self.shutdown.begun(), if self.readiness.is_ready() => self.readiness.draining(),
-                ended = self.tasks.join_next() => match ended {
-                    Some(Ok(drained)) => {
-                        all.finished += drained.finished;
-                        all.cut += drained.cut;
-                    }
-                    Some(Err(_)) => {}
-                    None => break,
-                }
+        while self.listening.left() > 0 {
+            if let Some(Ok(drained)) = self.listening.next_ended().await {
+                all.finished += drained.finished;
+                all.cut += drained.cut;
             }
         }
+        self.listening.close_admin();
+        while self.listening.next_ended().await.is_some() {}
         self.gateway.recorder().flush().await;
         all
     }
 
-    /// Stops: nothing new is accepted, calls under way have 30 s to finish.
+    /// Stops as the configuration says: `/readyz` turns, and after `shutdown.delay` nothing new is accepted
+    /// and calls under way have `shutdown.grace` to finish.
     pub async fn stop(self) -> Drained {
-        self.shutdown.begin(GRACE);
-        self.wait().await
+        let stop = self.stopping();
+        let (drained, ()) = tokio::join!(self.wait(), stop.begin());
+        drained
     }
 }
 
-impl Pages {
-    async fn open(
-        address: SocketAddr,
-        gateway: &Gateway,
-        readiness: Readiness,
-    ) -> Result<Self, RunError> {
-        let listener = Listener::bind(ListenerConfig::new("admin", address)).await?;
-        let address = listener.local_addr();
-        let pages = Admin::new(gateway.recorder().clone(), readiness);
-        let task = tokio::spawn(listener.serve(pages, Shutdown::new())).abort_handle();
-        Ok(Self { address, task })
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(following) = &self.following {
+            following.abort();
+        }
+        self.listening.cut();
+    }
+}
+
+impl Stop {
+    /// How the configuration that serves now says to stop.
+    pub fn settings(&self) -> config::Shutdown {
+        self.gateway.0.snapshot.load().settings().shutdown()
+    }
+
+    /// Turns `/readyz`, waits for `shutdown.delay`, and begins the stop.
+    pub async fn begin(&self) {
+        self.readiness.draining();
+        let settings = self.settings();
+        tokio::time::sleep(settings.delay.get()).await;
+        self.shutdown.begin(settings.grace.get());
+    }
+
+    /// Cuts at once what is left.
+    pub fn cut(&self) {
+        self.readiness.draining();
+        self.shutdown.begin(Duration::ZERO);
     }
 }

@@ -2,12 +2,14 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
 use portcullis_core::body::Body;
 use prometheus_client::metrics::counter::Counter;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tower_service::Service;
 
@@ -37,24 +39,42 @@ where
         name: config.name.clone(),
         counters: counters.clone(),
     };
+    let serve_one = |stream: TcpStream, peer| {
+        let local = stream.local_addr().unwrap_or(local);
+        let info = ConnectionInfo::new(peer, local, config.name.clone());
+        // Without it small events of a stream would wait for each other. It cannot fail on a
+        // socket that is still good, and one that is not says so at the first read.
+        let _ = stream.set_nodelay(true);
+        let (server, service, shutdown) = (server.clone(), service.clone(), shutdown.clone());
+        async move { server.serve(stream, info, service, &shutdown).await }
+    };
     loop {
         tokio::select! {
             biased;
             () = shutdown.begun() => break,
             Some(ended) = open.tasks.join_next() => open.ended(ended),
             (stream, peer) = accept(|| socket.accept(), &counters.failed), if !open.is_full() => {
-                let local = stream.local_addr().unwrap_or(local);
-                let info = ConnectionInfo::new(peer, local, config.name.clone());
-                // Without it small events of a stream would wait for each other. It cannot fail on a
-                // socket that is still good, and one that is not says so at the first read.
-                let _ = stream.set_nodelay(true);
-                let (server, service, shutdown) = (server.clone(), service.clone(), shutdown.clone());
-                open.begin(async move { server.serve(stream, info, service, &shutdown).await });
+                open.begin(serve_one(stream, peer));
             }
         }
     }
-    drop(socket);
+    for (stream, peer) in waiting(socket) {
+        if !open.is_full() {
+            open.begin(serve_one(stream, peer));
+        }
+    }
     open.drain(&shutdown).await
+}
+
+/// Those the system has let in already: closing the socket would reset them. The socket is closed then.
+fn waiting(socket: TcpListener) -> impl Iterator<Item = (TcpStream, SocketAddr)> {
+    let socket = socket.into_std();
+    let accept = move || {
+        let (stream, peer) = socket.as_ref().ok()?.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, peer))
+    };
+    std::iter::from_fn(accept)
 }
 
 /// The connections open now.

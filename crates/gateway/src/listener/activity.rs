@@ -6,7 +6,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(super) struct Activity {
     since: AtomicU64,
     /// What goes on after an upgrade, until the driver takes it over.
     pub(super) tunnels: Begun,
+    /// Whether the next reply says that it is the last.
+    closing: AtomicBool,
 }
 
 impl Activity {
@@ -46,6 +48,7 @@ impl Activity {
             phase: AtomicU8::new(HEAD),
             since: AtomicU64::new(0),
             tunnels: Begun::default(),
+            closing: AtomicBool::new(false),
         })
     }
 
@@ -63,6 +66,16 @@ impl Activity {
         Busy(self.clone())
     }
 
+    /// Lets the next reply say that it is the last.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether no call is under way.
+    pub(super) fn rests(&self) -> bool {
+        self.busy.load(Ordering::Acquire) == 0
+    }
+
     /// Starts the present phase anew, as an idle one.
     pub(super) fn idle(&self) {
         self.phase.store(IDLE, Ordering::Relaxed);
@@ -78,6 +91,13 @@ impl Activity {
 /// One call under way on a connection.
 #[derive(Debug)]
 pub(super) struct Busy(Arc<Activity>);
+
+impl Busy {
+    /// Whether its reply is to say that it is the last.
+    pub(super) fn is_last(&self) -> bool {
+        self.0.closing.load(Ordering::Relaxed)
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::server::conn::{http1, http2};
@@ -12,6 +13,7 @@ use portcullis_core::body::Body;
 use portcullis_core::config::ListenerLimits;
 use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
+use tokio::time::Sleep;
 use tower_service::Service;
 
 use super::activity::{Activity, Patience, Verdict, Watch};
@@ -22,6 +24,10 @@ use super::tunnels::Running;
 
 /// The header fields the HTTP/1 parser keeps on its stack; any other number is allocated for each request.
 const ON_STACK: usize = 100;
+
+/// How long a connection without a call is kept once the shutdown has begun: whoever keeps it may be about to
+/// send, and would find it closed. The reply then says that it was the last.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What all connections of a listener share.
 #[derive(Debug)]
@@ -116,7 +122,7 @@ impl Server {
                 tracing::debug!(%error, "connection broke before its first request");
                 None
             }),
-            () = shutdown.begun() => None,
+            () = async { shutdown.begun().await; tokio::time::sleep(LINGER).await } => None,
             () = tokio::time::sleep(self.patience.head) => None,
         }
     }
@@ -129,6 +135,18 @@ struct Drive<'a> {
 }
 
 impl Drive<'_> {
+    /// Whether an HTTP/1 connection may end: its client was told with a reply, or has not sent anything for
+    /// a while. To close it earlier would lose the request that is on its way.
+    fn lingered(&self, linger: &mut Linger, cx: &mut Context<'_>) -> bool {
+        self.activity.close();
+        if !self.activity.rests() {
+            *linger = None;
+            return false;
+        }
+        let linger = linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        pin!(unconstrained(linger.as_mut())).poll(cx).is_ready()
+    }
+
     /// Polls `connection` to its end, and then what it was upgraded to. `finish` asks it to end after the calls
     /// under way.
     async fn run<C>(self, connection: C, heads: bool, finish: impl Fn(Pin<&mut C>))
@@ -140,6 +158,7 @@ impl Drive<'_> {
         let mut timer = pin!(tokio::time::sleep(self.patience.head));
         let mut asked = false;
         let (mut ended, mut tunnels) = (false, Running::default());
+        let mut linger = None;
         let mut watch = Watch {
             activity: self.activity,
             patience: self.patience,
@@ -170,7 +189,10 @@ impl Drive<'_> {
                     asked = true;
                     let _ = begun.as_mut().poll(cx);
                 }
-                if !watch.finishing && self.shutdown.has_begun() {
+                if !watch.finishing
+                    && self.shutdown.has_begun()
+                    && (!heads || self.lingered(&mut linger, cx))
+                {
                     watch.finishing = true;
                     self.activity.idle();
                     finish(connection.as_mut());
@@ -186,6 +208,9 @@ impl Drive<'_> {
         .await;
     }
 }
+
+/// A timer, once there is need of it.
+type Linger = Option<Pin<Box<Sleep>>>;
 
 fn log(end: hyper::Result<()>) {
     if let Err(error) = end {

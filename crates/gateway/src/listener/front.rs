@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::HOST;
+use http::header::{CONNECTION, HOST};
 use http::uri::Scheme;
-use http::{Request, Response, Version};
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use portcullis_core::body::Body;
@@ -19,6 +19,8 @@ use tower_service::Service;
 use super::activity::{Activity, Busy, Counted};
 use super::codes;
 use super::tunnels::Tunnels;
+
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// Where a request came in. Found in the extensions of every request a listener hands on.
 #[derive(Clone, Debug)]
@@ -157,7 +159,13 @@ where
             .busy
             .take()
             .expect("a future is not polled after its end");
-        Poll::Ready(Ok(reply.map(|body| Counted { body, _busy: busy })))
+        let last = busy.is_last();
+        let mut reply = reply.map(|body| Counted { body, _busy: busy });
+        if last {
+            // An upgrade has one already, and goes on.
+            reply.headers_mut().entry(CONNECTION).or_insert(CLOSE);
+        }
+        Poll::Ready(Ok(reply))
     }
 }
 

@@ -129,6 +129,44 @@ impl Listener {
         }
     }
 
+    /// Takes over a socket that is bound already: handed over by a supervisor, or a
+    /// [`duplicate`](Self::duplicate) of another listener's. Who waits in its queue is served.
+    ///
+    /// # Errors
+    ///
+    /// When it is no socket that can accept.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime with I/O enabled.
+    pub fn from_socket(
+        config: ListenerConfig,
+        socket: std::net::TcpListener,
+    ) -> std::io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let socket = TcpListener::from_std(socket)?;
+        Ok(Self {
+            local: socket.local_addr()?,
+            socket,
+            config,
+            counters: ConnectionCounters::default(),
+        })
+    }
+
+    /// The same socket once more, with the same queue. The port stays open until both are closed.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no further file descriptor.
+    pub fn duplicate(&self) -> std::io::Result<std::net::TcpListener> {
+        #[cfg(unix)]
+        let socket = std::os::fd::AsFd::as_fd(&self.socket).try_clone_to_owned()?;
+        #[cfg(windows)]
+        let socket =
+            std::os::windows::io::AsSocket::as_socket(&self.socket).try_clone_to_owned()?;
+        Ok(socket.into())
+    }
+
     /// Counts connections here.
     #[must_use]
     pub fn with_counters(mut self, counters: ConnectionCounters) -> Self {
@@ -145,9 +183,10 @@ impl Listener {
     /// deadline has come. Then no task of this listener is left.
     ///
     /// Every request gets a clone of `service`, driven to readiness first. At `max_connections` accepting
-    /// pauses; further clients wait in the system's queue. When the shutdown begins the port is closed, idle
-    /// connections end, busy ones finish the call under way (HTTP/2: every call begun) and then end; what is
-    /// still busy at the deadline is cut, which drops its calls.
+    /// pauses; further clients wait in the system's queue. When the shutdown begins, who waits there is let in,
+    /// and the port is closed. Busy connections finish the call under way (HTTP/2: every call begun) and then
+    /// end; idle ones end a second later, or with one more call that was on its way. What is still busy at the
+    /// deadline is cut, which drops its calls.
     ///
     /// Dropping the future cuts every connection at once.
     pub async fn serve<S>(self, service: S, shutdown: Shutdown) -> Drained

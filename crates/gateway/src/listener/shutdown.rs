@@ -54,6 +54,20 @@ impl Shutdown {
         let _ = deadline.wait_for(Option::is_some).await;
     }
 
+    /// Begins `other` when this one begins, and brings its deadline forward with this one's. It never ends: it
+    /// is for running beside whatever `other` stops.
+    pub async fn pass_on(&self, other: &Self) {
+        let mut changes = self.0.deadline.subscribe();
+        loop {
+            let deadline = *changes.borrow_and_update();
+            if let Some(deadline) = deadline {
+                other.begin(deadline.saturating_duration_since(Instant::now()));
+            }
+            // The sender lives as long as `self`.
+            let _ = changes.changed().await;
+        }
+    }
+
     /// Waits until it has begun and its deadline has passed.
     pub async fn expired(&self) {
         let mut changes = self.0.deadline.subscribe();
@@ -95,6 +109,25 @@ mod tests {
         shutdown.begin(Duration::from_secs(5));
         shutdown.expired().await;
         assert_eq!(start.elapsed(), Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_passed_on_begins_with_it_and_not_the_other_way() {
+        let (all, one) = (Shutdown::new(), Shutdown::new());
+        let passing = tokio::spawn({
+            let (all, one) = (all.clone(), one.clone());
+            async move { all.pass_on(&one).await }
+        });
+        one.begin(Duration::from_secs(60));
+        tokio::task::yield_now().await;
+        assert!(!all.has_begun());
+        let start = Instant::now();
+        all.begin(Duration::from_secs(9));
+        tokio::task::yield_now().await;
+        all.begin(Duration::from_secs(4));
+        one.expired().await;
+        assert_eq!(start.elapsed(), Duration::from_secs(4));
+        passing.abort();
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,8 +10,10 @@ use portcullis_core::llm::{Llm, LlmCodec};
 use portcullis_core::protocol::{ArcLayer, ArcService, DecodeLayer, Http};
 use tower_layer::Layer;
 
+use super::digest::{Digest, Gather};
 use super::services::Services;
-use super::{Route, Served, Snapshot, join, matching};
+use super::settings::{self, Settings};
+use super::{Basis, Route, Served, Snapshot, join, matching};
 use crate::upstream::Transports;
 
 /// What one error takes down with it.
@@ -43,6 +45,7 @@ pub struct Builder<'a> {
     client: ArcService<Http>,
     transports: Transports,
     refuse_by: RefuseBy,
+    faults: Vec<(ObjectId, ConfigError)>,
 }
 
 impl<'a> Builder<'a> {
@@ -53,6 +56,7 @@ impl<'a> Builder<'a> {
             client,
             transports: Transports::new(),
             refuse_by: RefuseBy::All,
+            faults: Vec::new(),
         }
     }
 
@@ -71,7 +75,16 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Builds a snapshot. What is refused keeps its last good build of `previous`; a route that has none
+    /// What is known to be wrong before anything is built, as with a listener whose address is taken by
+    /// another program.
+    #[must_use]
+    pub fn faults(mut self, faults: Vec<(ObjectId, ConfigError)>) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// Builds a snapshot. What would be built of the same parts as in `previous` is not built anew: it is the
+    /// same service, with all its state. What is refused keeps its last good build of `previous`; a route that has none
     /// answers 500 with the code `route_broken`.
     ///
     /// # Errors
@@ -84,24 +97,29 @@ impl<'a> Builder<'a> {
     ) -> Result<(Snapshot, Report), Refusal> {
         let mut report = Report::new();
         join::note_unread(loaded, &mut report);
-        join::check_admin(loaded, &mut report);
+        settings::check(loaded, &mut report);
+        for (id, error) in &self.faults {
+            report.refuse(id.clone(), error.clone());
+        }
         let services = Services::new(
             self.registry,
             self.client.clone(),
             &self.transports,
             join::backends(loaded, &mut report),
+            previous,
         );
         self.backends(loaded, &services, &mut report);
         let unsure = join::Unsure(loaded);
         let mut listeners = join::listeners(loaded, previous, &mut report);
         join::keep_missing_listeners(previous, &unsure, &mut listeners);
-        let closed = check_listeners(&mut listeners, previous, &services, &mut report);
+        let closed = self.check_listeners(&mut listeners, previous, &services, &mut report);
+        let reach = Reach::new(&listeners, &closed, previous);
         let mut routes = BTreeMap::new();
         for project in &loaded.projects {
             for (order, route) in project.config.routes.iter().enumerate() {
                 let id = project.config.id(Kind::Route, &route.identity());
                 report.seen(id.clone());
-                let built = self.route(&id, route, (&listeners, &closed), &services);
+                let built = self.route(&id, route, &reach, &services);
                 let built = built.map_err(|e| report.refuse(id.clone(), e)).ok();
                 routes.insert(id, (order, route, built));
             }
@@ -123,9 +141,15 @@ impl<'a> Builder<'a> {
             kept.insert(id, (order, built));
         }
         listeners.retain(|id, _| !closed.contains(id));
-        join::keep_listeners(previous, &mut listeners, |id| down.contains(&id.project));
+        let is_down = |id: &ObjectId| down.contains(&id.project);
+        join::keep_listeners(previous, &mut listeners, is_down);
         join::keep_routes(previous, &down, &unsure, &mut kept);
-        Ok((Snapshot::assemble(listeners, kept), report))
+        let mut backends = services.into_made();
+        let is_missed = |id: &ObjectId| unsure.may_hold(id) || join::is_refused(id, &report);
+        join::keep_backends(previous, &mut backends, is_down, is_missed);
+        let settings = Settings::read(loaded, previous, &report, &down, &unsure);
+        let snapshot = Snapshot::assemble(listeners, kept, backends, settings);
+        Ok((snapshot, report))
     }
 
     fn backends(&self, loaded: &Loaded, services: &Services<'_>, report: &mut Report) {
@@ -138,6 +162,35 @@ impl<'a> Builder<'a> {
                 }
             }
         }
+    }
+
+    /// Refuses the listeners whose policies are wrong, or of which a fault is known. What they were in the
+    /// last build stands in for them; those that have not been there are returned: they stay closed.
+    fn check_listeners(
+        &self,
+        listeners: &mut BTreeMap<ObjectId, Listener>,
+        previous: &Snapshot,
+        services: &Services<'_>,
+        report: &mut Report,
+    ) -> BTreeSet<ObjectId> {
+        let mut closed = BTreeSet::new();
+        for (id, listener) in listeners {
+            // Calls of any protocol come in here; of those there are, this one takes all policies.
+            let wrong = Chain::<Llm>::build(services, &[scope(id, listener)]).err();
+            if wrong.is_none() && self.faults.iter().all(|(faulty, _)| faulty != id) {
+                continue;
+            }
+            if let Some(wrong) = wrong {
+                report.refuse(id.clone(), wrong);
+            }
+            match previous.listeners.get(id) {
+                Some(last) => *listener = last.clone(),
+                None => {
+                    closed.insert(id.clone());
+                }
+            }
+        }
+        closed
     }
 
     /// The projects an error of their own takes down.
@@ -153,7 +206,7 @@ impl<'a> Builder<'a> {
         &self,
         id: &ObjectId,
         route: &config::Route,
-        (listeners, closed): (&BTreeMap<ObjectId, Listener>, &BTreeSet<ObjectId>),
+        reach: &Reach<'_>,
         services: &Services<'_>,
     ) -> Result<Route, ConfigError> {
         let mut matches = Vec::with_capacity(route.matches.len());
@@ -166,24 +219,42 @@ impl<'a> Builder<'a> {
             };
             matches.push(matching::read(wanted, &at)?);
         }
-        let backend = services.of_route(id, &route.backend, &route.at.key("backend"))?;
-        let at = Scope {
-            level: Level::Route,
-            owner: id,
-            policies: &route.policies,
-        };
-        let reached = join::listeners_of(id, route, listeners)?;
+        let (backend, mut needs) =
+            services.noting(|| services.of_route(id, &route.backend, &route.at.key("backend")));
+        let backend = backend?;
+        let own = Gather::default().policies(&route.policies);
+        let own = needs.iter().fold(own, |all, id| {
+            all.bytes(id.project.as_bytes()).bytes(id.name.as_bytes())
+        });
+        let own = own.finish();
+        let reached = join::listeners_of(id, route, reach.listeners)?;
+        let at = route_scope(id, route);
         if reached.is_empty() {
             // Nobody reaches it, and still it must be right.
             self.service(&[at], route, &backend, services)?;
         }
         let mut on = Vec::with_capacity(reached.len());
-        for listener in reached.into_iter().filter(|l| !closed.contains(l)) {
-            let outside = scope(listener, &listeners[listener]);
+        for listener in reached.into_iter().filter(|l| !reach.closed.contains(l)) {
+            let outside = scope(listener, &reach.listeners[listener]);
+            let digest = Gather::default()
+                .digest(own)
+                .digest(reach.digests[listener]);
+            let digest = digest.finish();
+            if let Some(last) = reach.kept(id, listener, digest, services) {
+                on.push((listener.clone(), last));
+                continue;
+            }
+            let (service, further) =
+                services.noting(|| self.service(&[outside, at], route, &backend, services));
+            needs.extend(further);
             let served = Served {
                 id: id.clone(),
-                service: self.service(&[outside, at], route, &backend, services)?,
+                service: service?,
                 broken: None,
+                made: Some(Basis {
+                    digest,
+                    needs: needs.clone(),
+                }),
             };
             on.push((listener.clone(), Arc::new(served)));
         }
@@ -215,29 +286,51 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Refuses the listeners whose policies are wrong. What they were in the last build stands in for them;
-/// those that have not been there are returned: they stay closed.
-fn check_listeners(
-    listeners: &mut BTreeMap<ObjectId, Listener>,
-    previous: &Snapshot,
-    services: &Services<'_>,
-    report: &mut Report,
-) -> BTreeSet<ObjectId> {
-    let mut closed = BTreeSet::new();
-    for (id, listener) in listeners {
-        // Calls of any protocol come in here; of those there are, this one takes all policies.
-        let Err(wrong) = Chain::<Llm>::build(services, &[scope(id, listener)]) else {
-            continue;
-        };
-        report.refuse(id.clone(), wrong);
-        match previous.listeners.get(id) {
-            Some(last) => *listener = last.clone(),
-            None => {
-                closed.insert(id.clone());
-            }
+/// The listeners a build reaches its routes through, and what was on them in the last one.
+struct Reach<'a> {
+    listeners: &'a BTreeMap<ObjectId, Listener>,
+    /// Those nobody comes in by.
+    closed: &'a BTreeSet<ObjectId>,
+    digests: BTreeMap<&'a ObjectId, Digest>,
+    previous: &'a Snapshot,
+}
+
+impl<'a> Reach<'a> {
+    fn new(
+        listeners: &'a BTreeMap<ObjectId, Listener>,
+        closed: &'a BTreeSet<ObjectId>,
+        previous: &'a Snapshot,
+    ) -> Self {
+        let digest = |listener: &Listener| Gather::default().policies(&listener.policies).finish();
+        Self {
+            listeners,
+            closed,
+            digests: listeners.iter().map(|(id, l)| (id, digest(l))).collect(),
+            previous,
         }
     }
-    closed
+
+    /// The route as it was on this listener, if it would be built of the same again.
+    fn kept(
+        &self,
+        route: &ObjectId,
+        listener: &ObjectId,
+        digest: Digest,
+        services: &Services<'_>,
+    ) -> Option<Arc<Served>> {
+        let mut on = self.previous.routes.get(route)?.on.iter();
+        let (_, served) = on.find(|(id, _)| id == listener)?;
+        let made = served.made.as_ref()?;
+        (made.digest == digest && services.are_kept(&made.needs)).then(|| served.clone())
+    }
+}
+
+fn route_scope<'a>(id: &'a ObjectId, route: &'a config::Route) -> Scope<'a> {
+    Scope {
+        level: Level::Route,
+        owner: id,
+        policies: &route.policies,
+    }
 }
 
 fn scope<'a>(id: &'a ObjectId, listener: &'a Listener) -> Scope<'a> {
@@ -259,6 +352,7 @@ fn broken(id: &ObjectId, route: &config::Route, listeners: &BTreeMap<ObjectId, L
         id: id.clone(),
         service,
         broken: Some("its configuration was refused".into()),
+        made: None,
     });
     let on = join::listeners_of(id, route, listeners).unwrap_or_default();
     Route {

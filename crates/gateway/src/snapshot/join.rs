@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use portcullis_core::config::{
-    Backend, ConfigError, Kind, Listener, Loaded, ObjectId, Pointer, Report, Route as WantedRoute,
-    nearest,
+    Backend, ConfigError, Kind, Listener, Loaded, ObjectId, Report, Route as WantedRoute, nearest,
 };
 
+use super::services::Made;
 use super::{Route, Snapshot};
 
 /// Takes what the source could not read into the report.
@@ -21,36 +21,6 @@ pub(super) fn note_unread(loaded: &Loaded, report: &mut Report) {
     for unread in &loaded.unread {
         let id = ObjectId::new(unread.name.as_str(), Kind::Project, unread.name.as_str());
         report.refuse(id, unread.error.clone());
-    }
-}
-
-/// Checks what belongs to the whole realm: one admin listener, and that on this machine only, since its
-/// pages ask nobody who they are.
-pub(super) fn check_admin(loaded: &Loaded, report: &mut Report) {
-    let mut owner: Option<ObjectId> = None;
-    for project in &loaded.projects {
-        let Some(admin) = &project.config.admin else {
-            continue;
-        };
-        let id = project.config.id(Kind::Project, &project.config.project);
-        let at = Pointer::root().key("admin");
-        if let Some(owner) = &owner {
-            let what = format!("the admin listener belongs to project `{}`", owner.project);
-            report.refuse(
-                id,
-                ConfigError::new(at, what).hint("leave `admin` to one project"),
-            );
-            continue;
-        }
-        if !admin.address.ip().is_loopback() {
-            let what = "the admin pages are for this machine only";
-            let hint = "use a loopback address such as 127.0.0.1:9901";
-            report.refuse(
-                id.clone(),
-                ConfigError::new(at.key("address"), what).hint(hint),
-            );
-        }
-        owner = Some(id);
     }
 }
 
@@ -158,7 +128,7 @@ pub(super) struct Unsure<'a>(pub(super) &'a Loaded);
 impl Unsure<'_> {
     /// Whether this object may stand in what could not be read: a document, something of its project
     /// outside of objects, one of its kind without a readable name, or itself.
-    fn may_hold(&self, id: &ObjectId) -> bool {
+    pub(super) fn may_hold(&self, id: &ObjectId) -> bool {
         let refused = self.0.projects.iter().flat_map(|project| &project.refused);
         !self.0.unread.is_empty()
             || refused.map(|one| &one.object).any(|one| {
@@ -214,6 +184,31 @@ pub(super) fn keep_routes(
             routes
                 .entry(id.clone())
                 .or_insert_with(|| (usize::MAX, route.clone()));
+        }
+    }
+}
+
+/// Whether a backend was refused, or the route it is written in.
+pub(super) fn is_refused(backend: &ObjectId, report: &Report) -> bool {
+    let route = backend.name.strip_prefix("route:");
+    let route = route.map(|name| ObjectId::new(backend.project.clone(), Kind::Route, name));
+    let verdict = report.of(route.as_ref().unwrap_or(backend));
+    verdict.is_some_and(|verdict| !verdict.is_ok())
+}
+
+/// Keeps the backends of the last good build whose fault, or whose project's, is all that took them away:
+/// once it is mended they go on as they were.
+pub(super) fn keep_backends(
+    previous: &Snapshot,
+    backends: &mut BTreeMap<ObjectId, Arc<Made>>,
+    is_down: impl Fn(&ObjectId) -> bool,
+    is_missed: impl Fn(&ObjectId) -> bool,
+) {
+    for (id, last) in &previous.backends {
+        if is_down(id) {
+            backends.insert(id.clone(), last.clone());
+        } else if is_missed(id) {
+            backends.entry(id.clone()).or_insert_with(|| last.clone());
         }
     }
 }

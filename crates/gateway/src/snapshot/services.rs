@@ -1,7 +1,8 @@
-//! The backends of a build, made once each, on first use.
+//! The backends of a build, made once each, on first use, or taken over from the last build.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use portcullis_core::assemble::{AnyService, Build, BuildContext, Registry};
 use portcullis_core::config::{
@@ -10,7 +11,17 @@ use portcullis_core::config::{
 use portcullis_core::protocol::{ArcService, Http};
 use portcullis_core::upstream::Transport;
 
+use super::Snapshot;
+use super::digest::{Digest, Gather};
 use crate::upstream::Transports;
+
+/// A backend that was built, and of what.
+pub(super) struct Made {
+    pub(super) digest: Digest,
+    /// The backends it refers to.
+    needs: BTreeSet<ObjectId>,
+    service: AnyService,
+}
 
 /// The backends of every project.
 pub(super) struct Services<'a> {
@@ -18,10 +29,13 @@ pub(super) struct Services<'a> {
     client: ArcService<Http>,
     transports: &'a Transports,
     backends: BTreeMap<ObjectId, &'a Backend>,
+    previous: &'a Snapshot,
     built: RefCell<BTreeMap<ObjectId, State>>,
     /// Objects refused for nothing of their own project: they need what another's refused.
     blameless: RefCell<BTreeSet<ObjectId>>,
     warnings: RefCell<Vec<(ObjectId, ConfigError)>>,
+    /// What is referred to, by everything that is being built now, the innermost last.
+    needs: RefCell<Vec<BTreeSet<ObjectId>>>,
 }
 
 /// How far a backend has come.
@@ -29,7 +43,7 @@ pub(super) struct Services<'a> {
 enum State {
     /// It is being built: to need it now is a circle.
     Begun,
-    Built(AnyService),
+    Built(Arc<Made>),
     Refused(ConfigError),
 }
 
@@ -39,15 +53,18 @@ impl<'a> Services<'a> {
         client: ArcService<Http>,
         transports: &'a Transports,
         backends: BTreeMap<ObjectId, &'a Backend>,
+        previous: &'a Snapshot,
     ) -> Self {
         Self {
             registry,
             client,
             transports,
             backends,
+            previous,
             built: RefCell::default(),
             blameless: RefCell::default(),
             warnings: RefCell::default(),
+            needs: RefCell::default(),
         }
     }
 
@@ -74,7 +91,8 @@ impl<'a> Services<'a> {
             } => self.named(route, &format!("{project}/{name}"), at),
             BackendRef::Inline(backend) => {
                 let id = ObjectId::new(route.project.clone(), Kind::Backend, backend.name.as_str());
-                let made = self.make(&id, backend);
+                self.note(&id);
+                let made = self.once(&id, backend);
                 if made.is_err() && self.is_blameless(&id) {
                     self.blameless.borrow_mut().insert(route.clone());
                 }
@@ -88,29 +106,82 @@ impl<'a> Services<'a> {
         self.blameless.borrow().contains(id)
     }
 
-    /// Builds a backend, or returns what came of it before.
-    pub(super) fn get(&self, id: &ObjectId) -> Option<Result<AnyService, ConfigError>> {
-        let backend = self.backends.get(id)?;
-        Some(match self.state(id) {
-            Some(State::Built(service)) => Ok(service),
-            Some(State::Refused(e)) => Err(e),
-            Some(State::Begun) => Err(ConfigError::new(
-                backend.at.key("name"),
-                "backends refer to each other in a circle",
-            )),
-            None => {
-                self.set(id, State::Begun);
-                let made = self.make(id, backend);
-                self.set(
-                    id,
-                    match &made {
-                        Ok(service) => State::Built(service.clone()),
-                        Err(e) => State::Refused(e.clone()),
-                    },
-                );
-                made
+    /// What was built, for the next build to take over.
+    pub(super) fn into_made(self) -> BTreeMap<ObjectId, Arc<Made>> {
+        let built = self.built.into_inner().into_iter();
+        let made = built.filter_map(|(id, state)| match state {
+            State::Built(made) => Some((id, made)),
+            State::Begun | State::Refused(_) => None,
+        });
+        made.collect()
+    }
+
+    /// Runs `build`, and says which backends it referred to.
+    pub(super) fn noting<T>(&self, build: impl FnOnce() -> T) -> (T, BTreeSet<ObjectId>) {
+        self.needs.borrow_mut().push(BTreeSet::new());
+        let built = build();
+        let needs = self.needs.borrow_mut().pop();
+        (
+            built,
+            needs.expect("pushed above, and popped by nobody else"),
+        )
+    }
+
+    /// Whether all of these are what they were in the last build.
+    pub(super) fn are_kept(&self, needs: &BTreeSet<ObjectId>) -> bool {
+        needs.iter().all(|id| {
+            self.get(id);
+            match (self.state(id), self.previous.backends.get(id)) {
+                (Some(State::Built(now)), Some(last)) => Arc::ptr_eq(&now, last),
+                _ => false,
             }
         })
+    }
+
+    /// Builds a backend, or returns what came of it before.
+    pub(super) fn get(&self, id: &ObjectId) -> Option<Result<AnyService, ConfigError>> {
+        Some(self.once(id, self.backends.get(id)?))
+    }
+
+    fn once(&self, id: &ObjectId, backend: &Backend) -> Result<AnyService, ConfigError> {
+        match self.state(id) {
+            Some(State::Built(made)) => return Ok(made.service.clone()),
+            Some(State::Refused(e)) => return Err(e),
+            Some(State::Begun) => {
+                let what = "backends refer to each other in a circle";
+                return Err(ConfigError::new(backend.at.key("name"), what));
+            }
+            None => self.set(id, State::Begun),
+        }
+        let made = self.kept_or_made(id, backend);
+        let state = match &made {
+            Ok(made) => State::Built(made.clone()),
+            Err(e) => State::Refused(e.clone()),
+        };
+        self.set(id, state);
+        made.map(|made| made.service.clone())
+    }
+
+    /// The backend of the last build, if this one would be the same and all it refers to is.
+    fn kept_or_made(&self, id: &ObjectId, backend: &Backend) -> Result<Arc<Made>, ConfigError> {
+        let digest = Gather::default().backend(backend).finish();
+        let last = self.previous.backends.get(id);
+        if let Some(last) = last.filter(|last| last.digest == digest && self.are_kept(&last.needs))
+        {
+            return Ok(last.clone());
+        }
+        let (service, needs) = self.noting(|| self.make(id, backend));
+        Ok(Arc::new(Made {
+            digest,
+            needs,
+            service: service?,
+        }))
+    }
+
+    fn note(&self, id: &ObjectId) {
+        if let Some(needs) = self.needs.borrow_mut().last_mut() {
+            needs.insert(id.clone());
+        }
     }
 
     fn make(&self, id: &ObjectId, backend: &Backend) -> Result<AnyService, ConfigError> {
@@ -183,6 +254,7 @@ impl Build for Services<'_> {
                 unknown
             });
         };
+        self.note(&id);
         let found = self.get(&id).expect("looked up above");
         found.map_err(|e| match self.state(&id) {
             Some(State::Begun) => ConfigError::new(

@@ -9,7 +9,8 @@ use std::{env, fmt, fs};
 use futures_util::future::BoxFuture;
 use portcullis_core::config::{ConfigError, ConfigSource, Loaded, Pointer};
 
-use crate::source::join;
+use crate::source::watch::{Reading, Watch};
+use crate::source::{folder, join};
 
 /// More text than this was hardly written by a person.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
@@ -23,11 +24,26 @@ const MAX_FILES: usize = 1_000;
 /// begin with a dot, in the order of their names; files that name one project, or none, are joined. A file has at
 /// most 4 MiB, a directory 1000 files. `${NAME}` in strings expands to environment variables.
 ///
-/// Clones share what they look variables up with.
-#[derive(Clone)]
+/// It notices when one of these files changes, comes or goes, and when a file does that the configuration names
+/// by `{file: path}`: a secret or a certificate. What changes within 200 ms of each other is one change, which
+/// is put off for 2 s at most. Replacing a file by renaming another over it is noticed too, as is the
+/// exchange of a link on the way to it, which is how Kubernetes changes a mounted object.
+///
+/// Clones share what they look variables up with, and watch each for itself.
 pub struct FileSource {
     path: PathBuf,
     variables: Arc<Variables>,
+    watch: Watch,
+}
+
+impl Clone for FileSource {
+    fn clone(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            variables: self.variables.clone(),
+            watch: Watch::default(),
+        }
+    }
 }
 
 /// Looks up what a variable is.
@@ -39,6 +55,7 @@ impl FileSource {
         Self {
             path: path.into(),
             variables: Arc::new(|name| env::var(name).ok()),
+            watch: Watch::default(),
         }
     }
 
@@ -65,48 +82,62 @@ impl FileSource {
     /// If there is nothing at the path, or nothing in the directory. A file that cannot be read is
     /// among those [unread](Loaded::unread), and one object that cannot is among its project's refused.
     pub fn read(&self) -> Result<Loaded, ConfigError> {
-        let files = self.files().map_err(|what| {
-            ConfigError::new(
-                Pointer::root(),
-                format!("cannot read `{}`: {what}", self.path.display()),
-            )
-        })?;
-        let texts = files
-            .into_iter()
-            .map(|path| (path.display().to_string(), text(&path)));
-        Ok(join::load(texts, &*self.variables))
+        read(&self.path, &*self.variables, &self.watch)
     }
+}
 
-    fn files(&self) -> Result<Vec<PathBuf>, String> {
-        let words = |error: io::Error| error.kind().to_string();
-        if !fs::metadata(&self.path).map_err(words)?.is_dir() {
-            return Ok(vec![self.path.clone()]);
-        }
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(words)? {
-            let path = entry.map_err(words)?.path();
-            if is_configuration(&path) {
-                files.push(path);
-            }
-        }
-        files.sort();
-        match files.len() {
-            0 => Err("no `.yaml`, `.yml` or `.json` file in it".into()),
-            1..=MAX_FILES => Ok(files),
-            n => Err(format!("{n} files are more than {MAX_FILES}")),
-        }
+fn read(
+    path: &Path,
+    variables: &dyn Fn(&str) -> Option<String>,
+    watch: &Watch,
+) -> Result<Loaded, ConfigError> {
+    let mut reading = watch.reading();
+    let loaded = files(path, &mut reading).map(|files| {
+        let texts = files.into_iter().map(|path| {
+            reading.note(&path);
+            (path.display().to_string(), text(&path))
+        });
+        join::load(texts, variables)
+    });
+    if let Ok(loaded) = &loaded {
+        reading.note_named(loaded);
+    }
+    reading.done();
+    loaded.map_err(|what| {
+        let what = format!("cannot read `{}`: {what}", path.display());
+        ConfigError::new(Pointer::root(), what)
+    })
+}
+
+fn files(path: &Path, reading: &mut Reading<'_>) -> Result<Vec<PathBuf>, String> {
+    reading.note(path);
+    let words = |error: io::Error| error.kind().to_string();
+    if !fs::metadata(path).map_err(words)?.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let files = folder::list(path).map_err(words)?;
+    match files.len() {
+        0 => Err("no `.yaml`, `.yml` or `.json` file in it".into()),
+        1..=MAX_FILES => Ok(files),
+        n => Err(format!("{n} files are more than {MAX_FILES}")),
     }
 }
 
 impl ConfigSource for FileSource {
     fn load(&self) -> BoxFuture<'_, Result<Loaded, ConfigError>> {
-        let source = self.clone();
+        let (path, variables) = (self.path.clone(), self.variables.clone());
+        let watch = self.watch.clone();
         Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || source.read()).await;
+            let read = move || read(&path, &*variables, &watch);
+            let read = tokio::task::spawn_blocking(read).await;
             read.unwrap_or_else(|_| {
                 Err(ConfigError::new(Pointer::root(), "reading was interrupted"))
             })
         })
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.watch.changed())
     }
 }
 
@@ -116,15 +147,6 @@ impl fmt::Debug for FileSource {
             .field("path", &self.path)
             .finish_non_exhaustive()
     }
-}
-
-/// By its name; what it links to is followed, as mounted cluster objects are links.
-fn is_configuration(path: &Path) -> bool {
-    let hidden = path
-        .file_name()
-        .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-    let ending = path.extension().and_then(|ending| ending.to_str());
-    !hidden && matches!(ending, Some("yaml" | "yml" | "json")) && path.is_file()
 }
 
 fn text(path: &Path) -> Result<String, ConfigError> {

@@ -40,7 +40,7 @@ pub(crate) fn secrets(
 }
 
 /// Whether the value at a place is under a key that sounds secret, and does not just say where the secret is.
-fn is_secret(at: &Pointer) -> bool {
+pub(crate) fn is_secret(at: &Pointer) -> bool {
     let steps: Vec<_> = at.steps().collect();
     let under = steps.iter().any(|step| sounds_secret(step));
     let reference = steps
@@ -64,7 +64,7 @@ fn is_named_secret(map: &SourceMap, at: &Pointer) -> bool {
 }
 
 /// Whether a key's last word is one for secrets: `apiKey`, `x-api-key`, `SECRET`, but not `maxTokens`.
-fn sounds_secret(key: &str) -> bool {
+pub(crate) fn sounds_secret(key: &str) -> bool {
     const WORDS: [&str; 22] = [
         "key",
         "keys",

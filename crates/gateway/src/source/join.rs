@@ -112,7 +112,7 @@ impl Joined {
             let object = config.id(Kind::Project, &config.project);
             refused.push(Refused { object, error });
         }
-        Project::new(config, refused, map)
+        Project::new(config, refused, map).with_document(value)
     }
 }
 
@@ -157,7 +157,7 @@ fn twice(ours: &Map<String, Value>, theirs: &Map<String, Value>, name: &str) -> 
             .on_key()
             .other(Pointer::root().key(key))
     };
-    ["admin", "accessLog"]
+    ["admin", "accessLog", "shutdown"]
         .into_iter()
         .filter(again)
         .map(error)

@@ -17,7 +17,8 @@ pub fn render(error: &ConfigError, map: &SourceMap) -> String {
         return format!("error: {error}");
     };
     // An error about a secret hides it whatever its key is called.
-    let hide = error.what.contains("secret") && !error.on_key;
+    let about = |word| error.what.contains(word);
+    let hide = (about("secret") || about("password")) && !error.on_key;
     let here = Shown::new(&found, map, hide);
     let mut group = here.lines(
         Level::ERROR

@@ -1,6 +1,6 @@
 //! Before the request line: every fault of a build, shown in the file it stands in.
 
-use portcullis_core::config::{ConfigError, Loaded, ObjectId, Report};
+use portcullis_core::config::{ConfigError, Excerpt, Loaded, ObjectId, Project, Report};
 
 use super::render;
 
@@ -17,6 +17,21 @@ pub fn render_report(report: &Report, loaded: &Loaded) -> String {
         }
     }
     text
+}
+
+/// Where the file says what an error is about, if the source kept the text.
+pub(crate) fn locate<'a>(
+    id: &ObjectId,
+    error: &ConfigError,
+    loaded: &'a Loaded,
+) -> Option<Excerpt<'a>> {
+    let unread = loaded.unread.iter().find(|unread| unread.error == *error);
+    let ours = |project: &&Project| *project.config.project == *id.project;
+    let map = match unread {
+        Some(unread) => &unread.map,
+        None => &loaded.projects.iter().find(ours)?.map,
+    };
+    map.find(&error.at, error.on_key)
 }
 
 fn place(id: &ObjectId, error: &ConfigError, loaded: &Loaded) -> String {

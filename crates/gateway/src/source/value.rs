@@ -6,12 +6,19 @@ use futures_util::future::{self, BoxFuture};
 use portcullis_core::config::{Config, ConfigError, ConfigSource, Loaded, Project, SourceMap};
 
 use crate::source::join;
+use crate::source::watch::Watch;
 
-/// A configuration that never changes: a value, or a YAML or JSON text.
+/// A configuration that never changes but for the files it names: a value, or a YAML or JSON text.
 ///
-/// In a text `${NAME}` expands to environment variables, as in a file. Its `Debug` output shows neither.
-#[derive(Clone)]
-pub struct ValueSource(Given);
+/// In a text `${NAME}` expands to environment variables, as in a file. It notices when a file changes that
+/// it names by `{file: path}`. Its `Debug` output shows neither value nor text.
+pub struct ValueSource(Given, Watch);
+
+impl Clone for ValueSource {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), Watch::default())
+    }
+}
 
 #[derive(Clone)]
 enum Given {
@@ -23,18 +30,19 @@ impl ValueSource {
     /// Offers `config`.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self(Given::Config(Box::new(config)))
+        Self(Given::Config(Box::new(config)), Watch::default())
     }
 
     /// Offers what a YAML or JSON text says; it is read each time the source is loaded.
     pub fn text(text: impl Into<String>) -> Self {
-        Self(Given::Text(text.into()))
+        Self(Given::Text(text.into()), Watch::default())
     }
 
     /// Reads it, without waiting for anything.
     #[must_use]
     pub fn read(&self) -> Loaded {
-        match &self.0 {
+        let mut reading = self.1.reading();
+        let loaded = match &self.0 {
             Given::Text(text) => join::load([("<text>".to_owned(), Ok(text.clone()))], &|name| {
                 env::var(name).ok()
             }),
@@ -46,13 +54,20 @@ impl ValueSource {
                     .push(Project::new(config, Vec::new(), SourceMap::new()));
                 loaded
             }
-        }
+        };
+        reading.note_named(&loaded);
+        reading.done();
+        loaded
     }
 }
 
 impl ConfigSource for ValueSource {
     fn load(&self) -> BoxFuture<'_, Result<Loaded, ConfigError>> {
         Box::pin(future::ready(Ok(self.read())))
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.1.changed())
     }
 }
 

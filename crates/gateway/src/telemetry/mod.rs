@@ -10,7 +10,7 @@ mod queue;
 mod recorder;
 
 pub use access_log::AccessLog;
-pub use metrics::{CONTENT_TYPE, MAX_LABEL_SETS, Metrics};
+pub use metrics::{CONTENT_TYPE, ConfigMetrics, MAX_LABEL_SETS, Metrics};
 pub use recorder::{Recorder, RecorderConfig};
 
 #[cfg(test)]

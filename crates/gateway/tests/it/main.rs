@@ -4,6 +4,7 @@
 mod connections;
 mod ends;
 mod errors;
+mod files;
 mod forward;
 mod grpc;
 mod http_config;
@@ -13,8 +14,10 @@ mod leaving;
 mod panics;
 mod passthrough;
 mod proxy;
+mod reload;
 mod static_backend;
 mod support;
+mod swaps;
 mod upstreams;
 mod usage;
 mod websocket;

@@ -183,7 +183,8 @@ async fn a_certificate_nobody_verifies_is_warned_of_at_its_place() {
     let config = config_of("https://llm.internal", "{tls: {insecureSkipVerify: true}}");
     let gateway = Gateway::builder().source(ValueSource::text(&config));
     let gateway = gateway.build().await.unwrap();
-    let report = gateway.report();
+    let status = gateway.status();
+    let report = &status.last.report;
     let id = ObjectId::new("default", Kind::Backend, "llm");
     let warning = &report.of(&id).unwrap().warnings[0];
     assert!(

@@ -44,6 +44,17 @@ impl Listener {
         }
     }
 
+    /// Whether it says the same as `other`, wherever the two stand.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let nowhere = |listener: &Self| {
+            let mut listener = listener.clone();
+            listener.place(&Pointer::root());
+            listener
+        };
+        nowhere(self) == nowhere(other)
+    }
+
     pub(crate) fn place(&mut self, at: &Pointer) {
         self.at = at.clone();
         PolicyEntry::place(&mut self.policies, at);

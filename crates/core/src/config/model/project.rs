@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::{Backend, Kind, Listener, ObjectId, Route};
+use crate::config::{Backend, Duration, Kind, Listener, ObjectId, Route};
 
 /// What one project configures. [`Config::decode`] makes it of a document.
 #[derive(Clone, Debug, PartialEq, JsonSchema)]
@@ -32,6 +32,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// The log of calls.
     pub access_log: Option<AccessLog>,
+    /// How the gateway stops.
+    pub shutdown: Option<Shutdown>,
 }
 
 impl Config {
@@ -51,6 +53,7 @@ impl Config {
             backends: Vec::new(),
             admin: None,
             access_log: None,
+            shutdown: None,
         }
     }
 
@@ -74,6 +77,28 @@ impl Default for Admin {
     fn default() -> Self {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 9901)),
+        }
+    }
+}
+
+/// How the gateway stops when it is told to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct Shutdown {
+    /// How long connections are still accepted after `/readyz` has begun to answer 503, so that load
+    /// balancers notice. Default: `0s`.
+    pub delay: Duration,
+    /// How long calls under way then have to finish, as those of a listener that is removed do. What is
+    /// still busy after that is cut. Default: `30s`.
+    pub grace: Duration,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self {
+            delay: Duration::from_secs(0),
+            grace: Duration::from_secs(30),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod keep;
 mod refuse;
+mod reuse;
 
 use portcullis_core::body::Body;
 use portcullis_core::config::{ConfigError, Kind, Loaded, Pointer, Report, SourceMap, Unread};

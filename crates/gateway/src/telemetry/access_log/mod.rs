@@ -20,7 +20,8 @@ const FULL: usize = 256 * 1024;
 
 /// Where lines about calls go, and what they look like.
 ///
-/// A file is appended to and never closed: to rotate it, copy and truncate it.
+/// A file is appended to, and opened anew when the gateway is told to: see
+/// [`Gateway::reopen_access_log`](crate::Gateway::reopen_access_log).
 pub struct AccessLog {
     format: AccessLogFormat,
     out: Box<dyn Write + Send>,

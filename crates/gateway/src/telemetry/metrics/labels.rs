@@ -26,6 +26,14 @@ macro_rules! labels {
 }
 
 labels! {
+    /// An attempt to load the configuration anew.
+    ReloadLabels {
+        result: &'static str,
+    }
+    /// The configuration that serves.
+    FingerprintLabels {
+        hash: Arc<str>,
+    }
     /// A call, however it ended.
     CallLabels {
         project: Arc<str>,

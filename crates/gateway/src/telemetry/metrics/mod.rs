@@ -1,5 +1,6 @@
 //! Beside the line: counts and distributions of calls, in OpenTelemetry's names as Prometheus spells them.
 
+mod config;
 mod labels;
 mod tally;
 
@@ -15,6 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::listener::ConnectionCounters;
 
+pub use config::ConfigMetrics;
 use labels::{
     AttemptLabels, CallLabels, FirstTokenLabels, ListenerLabels, OperationLabels, RequestLabels,
     TokenLabels, UsageLabels,
@@ -68,6 +70,7 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     registry: Registry,
     families: Families,
+    config: ConfigMetrics,
     dropped: Counter,
     log_failures: Counter,
 }
@@ -95,6 +98,8 @@ impl Metrics {
         families.register_calls(&mut registry);
         families.register_tokens(&mut registry);
         families.register_connections(&mut registry);
+        let config = ConfigMetrics::default();
+        config.register(&mut registry);
         let (dropped, log_failures) = (Counter::default(), Counter::default());
         registry.register(
             "portcullis_records_dropped",
@@ -109,6 +114,7 @@ impl Metrics {
         Self(Arc::new(Inner {
             registry,
             families,
+            config,
             dropped,
             log_failures,
         }))
@@ -134,6 +140,11 @@ impl Metrics {
             failed: families.failed.get_or_create_owned(&labels),
             cut: families.cut.get_or_create_owned(&labels),
         }
+    }
+
+    /// What is counted of changes of the configuration.
+    pub fn config(&self) -> &ConfigMetrics {
+        &self.0.config
     }
 
     pub(super) fn records_dropped(&self) -> Counter {
