@@ -93,9 +93,23 @@ impl Gateway {
     ///
     /// A request may carry a [`ConnectionInfo`](crate::listener::ConnectionInfo) to say who calls.
     pub fn service(&self, listener: &ObjectId) -> GatewayService {
-        let parts = &self.0;
-        let router = Router::new(parts.snapshot.clone(), listener.clone());
-        let codec = LlmCodec::new(parts.registry.dialects().to_vec());
+        let snapshot = self.0.snapshot.clone();
+        self.around(Router::new(snapshot, listener.clone()))
+    }
+
+    /// The service behind all listeners of a project: each request's connection says which is meant.
+    fn service_of(&self, project: &Arc<str>) -> GatewayService {
+        let snapshot = self.0.snapshot.clone();
+        self.around(Router::by_connection(snapshot, project.clone()))
+    }
+
+    /// How errors are written that are found before a call is routed.
+    fn codec(&self) -> LlmCodec {
+        LlmCodec::new(self.0.registry.dialects().to_vec())
+    }
+
+    fn around(&self, router: Router) -> GatewayService {
+        let (parts, codec) = (&self.0, self.codec());
         // Panics become errors, errors become replies in the caller's dialect, and all of it is recorded.
         let contained = ContainLayer.layer(router);
         let rendered = RespondLayer::new(codec).layer(contained);

@@ -26,8 +26,10 @@ pub use document::Refused;
 pub use duration::Duration;
 pub use error::ConfigError;
 pub use model::{
-    AccessLog, AccessLogFormat, Admin, Backend, BackendRef, Config, Listener, ListenerLimits,
-    NamedMatch, PathMatch, PolicyEntry, Route, RouteMatch, Want,
+    AccessLog, AccessLogFormat, Address, Admin, AlpnProtocol, Backend, BackendRef,
+    ClientCertificateMode, ClientCertificates, Config, Http2Limits, Listener, ListenerLimits,
+    ListenerRedirect, ListenerTls, NamedMatch, PathMatch, PolicyEntry, ProxyProtocol,
+    ProxyProtocolMode, RedirectScheme, Route, RouteMatch, ServerCertificate, TlsVersion, Want,
 };
 pub use nearest::nearest;
 pub use object::{Kind, ObjectId};

@@ -1,14 +1,15 @@
 //! A gateway that serves.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use portcullis_core::config::ObjectId;
+use portcullis_core::config::{self, Address, ObjectId};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Gateway, builder};
 use crate::admin::{Admin, Readiness};
-use crate::listener::{Drained, Listener, ListenerConfig, Shutdown};
+use crate::listener::{Drained, Listener, ListenerConfig, ListenerHandle, Shutdown};
 
 /// How long calls under way may take to finish after [`Running::stop`].
 const GRACE: Duration = Duration::from_secs(30);
@@ -18,6 +19,8 @@ const GRACE: Duration = Duration::from_secs(30);
 pub struct Running {
     gateway: Gateway,
     addresses: Vec<(ObjectId, SocketAddr)>,
+    sockets: Vec<(ObjectId, PathBuf)>,
+    handles: Vec<(ObjectId, ListenerHandle)>,
     admin: Option<Pages>,
     readiness: Readiness,
     shutdown: Shutdown,
@@ -49,10 +52,14 @@ pub enum RunError {
 impl Running {
     pub(super) async fn start(gateway: &Gateway) -> Result<Self, RunError> {
         let mut bound = Vec::new();
-        for (id, listener) in gateway.listeners() {
-            if !builder::is_embedded(&id, &listener) {
-                bound.push((id, Listener::bind(ListenerConfig::from(&listener)).await?));
-            }
+        for sharing in by_address(gateway) {
+            let configs: Vec<_> = sharing
+                .iter()
+                .map(|(_, one)| ListenerConfig::from(one))
+                .collect();
+            let listener = Listener::bind_shared(&configs).await?;
+            let ids: Vec<_> = sharing.into_iter().map(|(id, _)| id).collect();
+            bound.push((ids, listener));
         }
         let readiness = Readiness::new();
         let admin = match gateway.0.admin {
@@ -62,32 +69,53 @@ impl Running {
         let mut running = Self {
             gateway: gateway.clone(),
             addresses: Vec::new(),
+            sockets: Vec::new(),
+            handles: Vec::new(),
             admin,
             readiness,
             shutdown: Shutdown::new(),
             tasks: JoinSet::new(),
         };
-        for (id, listener) in bound {
-            running.serve(id, listener);
+        for (ids, listener) in bound {
+            running.serve(ids, listener);
         }
         running.readiness.ready();
         Ok(running)
     }
 
-    fn serve(&mut self, id: ObjectId, listener: Listener) {
-        let counters = self.gateway.recorder().metrics().connections(&id.name);
-        let service = self.gateway.service(&id);
-        self.addresses.push((id, listener.local_addr()));
-        self.tasks.spawn(
-            listener
-                .with_counters(counters)
-                .serve(service, self.shutdown.clone()),
-        );
+    /// Serves the listeners that share a socket.
+    fn serve(&mut self, ids: Vec<ObjectId>, listener: Listener) {
+        let first = &ids[0];
+        let counters = self.gateway.recorder().metrics().connections(&first.name);
+        let service = self.gateway.service_of(&first.project);
+        let listener = listener
+            .with_counters(counters)
+            .with_render(self.gateway.codec());
+        for id in ids {
+            match listener.local_addr() {
+                Address::Ip(address) => self.addresses.push((id.clone(), *address)),
+                Address::Unix(path) => self.sockets.push((id.clone(), path.clone())),
+            }
+            self.handles.push((id, listener.handle()));
+        }
+        self.tasks
+            .spawn(listener.serve(service, self.shutdown.clone()));
     }
 
-    /// Where it listens, port 0 resolved.
+    /// Where it listens, port 0 resolved; unix sockets are not among them. Listeners may share an address.
     pub fn addresses(&self) -> &[(ObjectId, SocketAddr)] {
         &self.addresses
+    }
+
+    /// The unix sockets it listens at.
+    pub fn sockets(&self) -> &[(ObjectId, PathBuf)] {
+        &self.sockets
+    }
+
+    /// Changes a listener while it serves; those that share a socket share the handle.
+    pub fn handle(&self, listener: &ObjectId) -> Option<&ListenerHandle> {
+        let found = self.handles.iter().find(|(id, _)| id == listener);
+        found.map(|(_, handle)| handle)
     }
 
     /// Where the admin pages are, if the configuration asks for them.
@@ -128,6 +156,24 @@ impl Running {
     }
 }
 
+/// The listeners to be bound, those that share a socket together.
+fn by_address(gateway: &Gateway) -> Vec<Vec<(ObjectId, config::Listener)>> {
+    let mut groups: Vec<Vec<(ObjectId, config::Listener)>> = Vec::new();
+    for (id, listener) in gateway.listeners() {
+        if builder::is_embedded(&id, &listener) {
+            continue;
+        }
+        let shares = |group: &&mut Vec<(ObjectId, config::Listener)>| {
+            listener.address.is_definite() && group[0].1.address == listener.address
+        };
+        match groups.iter_mut().find(shares) {
+            Some(group) => group.push((id, listener)),
+            None => groups.push(vec![(id, listener)]),
+        }
+    }
+    groups
+}
+
 impl Pages {
     async fn open(
         address: SocketAddr,
@@ -135,7 +181,7 @@ impl Pages {
         readiness: Readiness,
     ) -> Result<Self, RunError> {
         let listener = Listener::bind(ListenerConfig::new("admin", address)).await?;
-        let address = listener.local_addr();
+        let address = listener.local_addr().ip().expect("it was bound to one");
         let pages = Admin::new(gateway.recorder().clone(), readiness);
         let task = tokio::spawn(listener.serve(pages, Shutdown::new())).abort_handle();
         Ok(Self { address, task })

@@ -6,7 +6,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub(super) struct Activity {
     phase: AtomicU8,
     /// When the phase began, in nanoseconds after `opened`.
     since: AtomicU64,
+    calls: AtomicU64,
+    spent: AtomicBool,
 }
 
 impl Activity {
@@ -41,6 +43,8 @@ impl Activity {
             busy: AtomicU32::new(0),
             phase: AtomicU8::new(HEAD),
             since: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
+            spent: AtomicBool::new(false),
         })
     }
 
@@ -56,6 +60,20 @@ impl Activity {
         self.busy.fetch_add(1, Ordering::Relaxed);
         self.phase.store(IDLE, Ordering::Relaxed);
         Busy(self.clone())
+    }
+
+    /// Counts a call against the most there may be on the connection. Returns whether it is the last.
+    pub(super) fn spend(&self, max: u64) -> bool {
+        let last = self.calls.fetch_add(1, Ordering::Relaxed) + 1 >= max;
+        if last {
+            self.spent.store(true, Ordering::Relaxed);
+        }
+        last
+    }
+
+    /// Whether the last call there may be has begun.
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent.load(Ordering::Relaxed)
     }
 
     /// Starts the present phase anew, as an idle one.

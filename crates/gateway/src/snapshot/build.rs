@@ -12,6 +12,7 @@ use tower_layer::Layer;
 
 use super::services::Services;
 use super::{Route, Served, Snapshot, join, matching};
+use crate::listener;
 
 /// What one error takes down with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -200,7 +201,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Refuses the listeners whose policies are wrong. What they were in the last build stands in for them;
+/// Refuses the listeners whose policies or settings are wrong. What they were in the last build stands in for them;
 /// those that have not been there are returned: they stay closed.
 fn check_listeners(
     listeners: &mut BTreeMap<ObjectId, Listener>,
@@ -211,8 +212,15 @@ fn check_listeners(
     let mut closed = BTreeSet::new();
     for (id, listener) in listeners {
         // Calls of any protocol come in here; of those there are, this one takes all policies.
-        let Err(wrong) = Chain::<Llm>::build(services, &[scope(id, listener)]) else {
-            continue;
+        let policies = Chain::<Llm>::build(services, &[scope(id, listener)]);
+        let wrong = match policies.and_then(|_| listener::check(listener)) {
+            Err(wrong) => wrong,
+            Ok(warnings) => {
+                for warning in warnings {
+                    report.warn(id.clone(), warning);
+                }
+                continue;
+            }
         };
         report.refuse(id.clone(), wrong);
         match previous.listeners.get(id) {

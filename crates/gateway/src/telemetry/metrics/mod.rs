@@ -13,7 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::listener::ConnectionCounters;
+use crate::listener::{ConnectionCounters, NotAfter};
 
 use labels::{
     AttemptLabels, CallLabels, FirstTokenLabels, ListenerLabels, OperationLabels, RequestLabels,
@@ -86,6 +86,8 @@ struct Families {
     full: Family<ListenerLabels, Counter>,
     failed: Family<ListenerLabels, Counter>,
     cut: Family<ListenerLabels, Counter>,
+    refused: Family<ListenerLabels, Counter>,
+    not_after: NotAfter,
 }
 
 impl Metrics {
@@ -133,6 +135,8 @@ impl Metrics {
             full: families.full.get_or_create_owned(&labels),
             failed: families.failed.get_or_create_owned(&labels),
             cut: families.cut.get_or_create_owned(&labels),
+            refused: families.refused.get_or_create_owned(&labels),
+            not_after: families.not_after.clone(),
         }
     }
 
@@ -169,6 +173,8 @@ impl Families {
             full: Family::default(),
             failed: Family::default(),
             cut: Family::default(),
+            refused: Family::default(),
+            not_after: NotAfter::default(),
         }
     }
 
@@ -242,6 +248,12 @@ impl Families {
             "Connections cut at the end of a shutdown's grace period",
             self.cut.clone(),
         );
+        registry.register(
+            "portcullis_connections_refused",
+            "Connections closed before their first request, as by a failed TLS handshake",
+            self.refused.clone(),
+        );
+        self.not_after.register(registry);
     }
 }
 
