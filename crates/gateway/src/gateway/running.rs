@@ -112,6 +112,14 @@ impl Running {
         &self.sockets
     }
 
+    /// How a listener is spoken to: `https`, or `http`.
+    pub fn scheme(&self, listener: &ObjectId) -> &'static str {
+        match self.handle(listener) {
+            Some(handle) if handle.is_encrypted() => "https",
+            _ => "http",
+        }
+    }
+
     /// Changes a listener while it serves; those that share a socket share the handle.
     pub fn handle(&self, listener: &ObjectId) -> Option<&ListenerHandle> {
         let found = self.handles.iter().find(|(id, _)| id == listener);

@@ -31,7 +31,7 @@ where
     let expiry = listener.counters.not_after.clone();
     tokio::select! {
         drained = accept_all(listener, service, shutdown) => drained,
-        () = tls::watch(&shared, &expiry) => unreachable!("certificates are watched for ever"),
+        never = tls::watch(&shared, &expiry) => match never {},
     }
 }
 

@@ -54,6 +54,11 @@ impl ListenerHandle {
         self.0.changed.notify_waiters();
         Ok(())
     }
+
+    /// Whether its connections are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.0.sites.load().is_encrypted()
+    }
 }
 
 impl fmt::Debug for ListenerHandle {

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use portcullis_core::config::Address;
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
 
 use super::stream::Stream;
 
@@ -35,7 +35,7 @@ impl Socket {
         match binding.address {
             Address::Ip(address) => tcp(*address, binding).map(Self::Tcp),
             Address::Unix(path) => {
-                let (listener, file) = unix(path, binding.mode)?;
+                let (listener, file) = unix(path, binding)?;
                 Ok(Self::Unix(listener, file))
             }
         }
@@ -82,7 +82,7 @@ fn tcp(address: SocketAddr, binding: Binding<'_>) -> io::Result<TcpListener> {
 
 /// Binds beside `path` and moves the socket there, so that nobody meets it without its permissions and a
 /// stale one is replaced in one step.
-fn unix(path: &Path, mode: u32) -> io::Result<(UnixListener, SocketFile)> {
+fn unix(path: &Path, binding: Binding<'_>) -> io::Result<(UnixListener, SocketFile)> {
     refuse_taken(path)?;
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
@@ -90,14 +90,25 @@ fn unix(path: &Path, mode: u32) -> io::Result<(UnixListener, SocketFile)> {
     if fs::symlink_metadata(&beside).is_ok_and(|found| found.file_type().is_socket()) {
         fs::remove_file(&beside)?;
     }
-    let listener = UnixListener::bind(&beside)?;
-    let moved = fs::set_permissions(&beside, fs::Permissions::from_mode(mode))
-        .and_then(|()| fs::symlink_metadata(&beside))
-        .and_then(|found| fs::rename(&beside, path).map(|()| found));
-    let found = moved.inspect_err(|_| {
+    let socket = UnixSocket::new_stream()?;
+    socket.bind(&beside)?;
+    let moved = open_beside(socket, &beside, path, binding);
+    moved.inspect_err(|_| {
         // The first error is the one to tell.
         let _ = fs::remove_file(&beside);
-    })?;
+    })
+}
+
+fn open_beside(
+    socket: UnixSocket,
+    beside: &Path,
+    path: &Path,
+    binding: Binding<'_>,
+) -> io::Result<(UnixListener, SocketFile)> {
+    fs::set_permissions(beside, fs::Permissions::from_mode(binding.mode))?;
+    let listener = socket.listen(binding.backlog)?;
+    let found = fs::symlink_metadata(beside)?;
+    fs::rename(beside, path)?;
     let file = SocketFile {
         path: path.to_owned(),
         identity: (found.dev(), found.ino()),

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use crate::door::*;
-use crate::support::{Line, soon};
+use crate::support::{Line, config, soon};
 
 #[tokio::test]
 async fn a_body_over_its_bound_is_answered_413() {
@@ -80,7 +80,7 @@ async fn the_last_request_there_may_be_closes_its_connection() {
     assert_eq!(replies.matches("connection: close").count(), 1, "{replies}");
     let mut client = http2(door.connect().await).await;
     for _ in 0..2 {
-        assert_eq!(call(&mut client, "http://a/").await.0, 200);
+        assert_eq!(call(&client, "http://a/").await.0, 200);
     }
     soon("GOAWAY", async {
         while client.ready().await.is_ok() {
@@ -117,9 +117,28 @@ async fn streams_opened_only_to_be_reset_end_their_connection() {
         .any(|frame| frame[3] == 7 && frame[..3] != [0, 0, 0]);
     assert!(goaway, "{reply:?}");
     assert_eq!(
-        call(&mut http2(door.connect().await).await, "http://a/")
+        call(&http2(door.connect().await).await, "http://a/")
             .await
             .0,
         200
     );
+}
+
+#[tokio::test]
+async fn an_upload_that_streams_to_its_upstream_is_bounded_too() {
+    let upstream = portcullis_testkit::Upstream::start().await.unwrap();
+    let limits = "address: \"127.0.0.1:0\", limits: {bodyReadTimeout: 50ms, maxBodyBytes: 100}";
+    let config = config(&upstream, "").replace("address: \"127.0.0.1:0\"", limits);
+    let line = Line::configured(upstream, &config, |builder| builder).await;
+    for (size, status) in [("1", "408"), ("65", "413")] {
+        let address = line.running.addresses()[0].1;
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let chunk = "a".repeat(usize::from_str_radix(size, 16).unwrap());
+        let head = format!(
+            "POST /v1/files HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{size}\r\n{chunk}\r\n"
+        );
+        let reply = exchange(&mut stream, head.as_bytes()).await.unwrap();
+        assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{reply}");
+        assert!(reply.contains("\r\n\r\n{\"error\":"), "{reply}");
+    }
 }

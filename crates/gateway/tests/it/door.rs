@@ -224,9 +224,11 @@ pub(crate) async fn http2(
 }
 
 /// Calls `url` on a connection of HTTP/2: the status, and the body.
-pub(crate) async fn call(client: &mut Http2, url: &str) -> (u16, String) {
+pub(crate) async fn call(client: &Http2, url: &str) -> (u16, String) {
     let request = Request::get(url).body(Empty::new()).unwrap();
-    let reply = soon("a reply", client.send_request(request)).await.unwrap();
+    let reply = soon("a reply", client.clone().send_request(request))
+        .await
+        .unwrap();
     let status = reply.status().as_u16();
     let body = reply.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.into()).unwrap())

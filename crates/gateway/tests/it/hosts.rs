@@ -44,8 +44,8 @@ async fn encrypted() -> (Authority, TempDir, Running) {
     let (authority, files, address) = (Authority::new(), tempfile::tempdir().unwrap(), free());
     let mut config = String::from("schemaVersion: 1\nlisteners:\n");
     for (name, hostname, names) in [
-        ("a", "a.example", &["a.example", "b.example"][..]),
-        ("rest", "*.example", &["*.example"]),
+        ("a", "a.example", &["a.example", "b.w.example"][..]),
+        ("rest", "*.w.example", &["*.w.example"]),
     ] {
         let pems = authority.certify(names);
         let [certificate, key] =
@@ -78,22 +78,22 @@ async fn h2(
 #[tokio::test]
 async fn a_request_for_another_listeners_host_is_answered_421() {
     let (authority, _files, running) = encrypted().await;
-    let mut at_a = h2(&authority, &running, "a.example").await.unwrap();
-    let mut at_rest = h2(&authority, &running, "c.example").await.unwrap();
+    let at_a = h2(&authority, &running, "a.example").await.unwrap();
+    let at_rest = h2(&authority, &running, "c.w.example").await.unwrap();
     for (client, host, expected) in [
-        (&mut at_a, "a.example", (200, "at a")),
-        (&mut at_a, "A.example:8443", (200, "at a")),
-        (&mut at_rest, "c.example", (200, "at rest")),
-        (&mut at_rest, "b.example", (200, "at rest")),
+        (&at_a, "a.example", (200, "at a")),
+        (&at_a, "A.example:8443", (200, "at a")),
+        (&at_rest, "c.w.example", (200, "at rest")),
+        (&at_rest, "b.w.example", (200, "at rest")),
     ] {
         let (status, body) = call(client, &format!("https://{host}/")).await;
         assert_eq!((status, &*body), expected, "{host}");
     }
     for (client, host) in [
-        (&mut at_a, "b.example"),
-        (&mut at_a, "c.example"),
-        (&mut at_a, "of.nobody"),
-        (&mut at_rest, "a.example"),
+        (&at_a, "b.w.example"),
+        (&at_a, "c.w.example"),
+        (&at_a, "of.nobody"),
+        (&at_rest, "a.example"),
     ] {
         let chat = format!("https://{host}/v1/chat/completions");
         let (status, body) = call(client, &chat).await;
@@ -104,13 +104,8 @@ async fn a_request_for_another_listeners_host_is_answered_421() {
         );
         assert!(body.contains("misdirected"), "{body}");
     }
-    let messages = call(&mut at_a, "https://c.example/v1/messages").await.1;
-    assert!(
-        messages.contains("\"type\":\"error\""),
-        "as Anthropic does: {messages}"
-    );
     assert_eq!(
-        call(&mut at_a, "https://a.example/").await.0,
+        call(&at_a, "https://a.example/").await.0,
         200,
         "and goes on"
     );

@@ -10,6 +10,7 @@ mod hosts;
 mod ids;
 mod instances;
 mod leaving;
+mod listeners_page;
 mod panics;
 mod passthrough;
 mod proxy_protocol;

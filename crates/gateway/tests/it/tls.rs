@@ -84,7 +84,7 @@ async fn both_versions_of_http_are_spoken_as_negotiated() {
     let client = Arc::new(client);
     let stream = door.encrypted(&client, "a.example").await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let (status, told) = call(&mut http2(stream).await, "https://a.example/").await;
+    let (status, told) = call(&http2(stream).await, "https://a.example/").await;
     assert_eq!((status, told.contains("web https")), (200, true));
     again(&door, |tls| tls.alpn = vec![AlpnProtocol::Http11], &config);
     let stream = door.encrypted(&client, "a.example").await.unwrap();
@@ -218,8 +218,8 @@ async fn connections_open_at_a_swap_go_on() {
         .encrypted(&Arc::new(client), "a.example")
         .await
         .unwrap();
-    let mut open = http2(stream).await;
-    assert_eq!(call(&mut open, "https://a.example/").await.0, 200);
+    let open = http2(stream).await;
+    assert_eq!(call(&open, "https://a.example/").await.0, 200);
     let bad = ListenerTls::new(vec![portcullis::core::config::ServerCertificate::new(
         Secret::new(first.certificate.clone()),
         Secret::new(second.key.clone()),
@@ -232,7 +232,7 @@ async fn connections_open_at_a_swap_go_on() {
         |tls| tls.certificates = vec![(&second).into()],
         &config,
     );
-    assert_eq!(call(&mut open, "https://a.example/").await.0, 200);
+    assert_eq!(call(&open, "https://a.example/").await.0, 200);
 }
 
 #[tokio::test(start_paused = true)]

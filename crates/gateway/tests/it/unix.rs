@@ -31,11 +31,8 @@ async fn a_gateway_serves_at_a_unix_socket_and_takes_it_away_at_its_end() {
     let mut stream = UnixStream::connect(&path).await.unwrap();
     let reply = exchange(&mut stream, REQUEST).await.unwrap();
     assert!(reply.ends_with("here"), "{reply}");
-    let mut client = http2(UnixStream::connect(&path).await.unwrap()).await;
-    assert_eq!(
-        call(&mut client, "http://a/").await,
-        (200, "here".to_owned())
-    );
+    let client = http2(UnixStream::connect(&path).await.unwrap()).await;
+    assert_eq!(call(&client, "http://a/").await, (200, "here".to_owned()));
     drop(client);
     soon("the stop", running.stop()).await;
     assert!(!path.exists());

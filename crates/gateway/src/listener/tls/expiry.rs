@@ -1,6 +1,7 @@
 //! Beside the first stretch of the line: certificates that are about to end.
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -78,8 +79,8 @@ pub(in crate::listener) fn now() -> i64 {
 }
 
 /// Keeps `metric` true and warns, for as long as it is polled.
-pub(in crate::listener) async fn watch(shared: &Shared, metric: &NotAfter) {
-    watch_by(now, shared, metric, |warning| warning.log()).await;
+pub(in crate::listener) async fn watch(shared: &Shared, metric: &NotAfter) -> Infallible {
+    watch_by(now, shared, metric, |warning| warning.log()).await
 }
 
 pub(super) async fn watch_by(
@@ -87,7 +88,7 @@ pub(super) async fn watch_by(
     shared: &Shared,
     metric: &NotAfter,
     mut tell: impl FnMut(Warning),
-) {
+) -> Infallible {
     let mut watcher = Watcher::new(metric);
     loop {
         let changed = shared.changed.notified();

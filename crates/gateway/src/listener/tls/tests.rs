@@ -96,7 +96,7 @@ fn each_mistake_is_told_with_its_place() {
     ] {
         let told = refused(certificate, key);
         assert!(told.starts_with(at) && told.contains(says), "{told}");
-        assert!(!told.contains("MII") && !told.contains("BEGIN C"), "{told}");
+        assert!(!told.contains("MI"), "{told}");
     }
     assert!(build(Vec::new()).is_err());
 }
@@ -235,7 +235,7 @@ async fn the_metric_has_the_certificates_of_now_only() {
     };
     tokio::select! {
         biased;
-        () = watching => {}
+        never = watching => match never {},
         () = changes => {}
     }
     assert!(!page().contains("b.example"), "and none when it is gone");
