@@ -81,8 +81,10 @@ where
 
 /// Sets what a socket needs. Returns the address the client reached.
 fn settle(stream: &Stream) -> Option<SocketAddr> {
-    let Stream::Tcp(stream) = stream else {
-        return None;
+    let stream = match stream {
+        Stream::Tcp(stream) => stream,
+        #[cfg(unix)]
+        Stream::Unix(_) => return None,
     };
     // Without it small events of a stream would wait for each other. It cannot fail on a socket that is
     // still good, and one that is not says so at the first read.

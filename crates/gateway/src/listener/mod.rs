@@ -25,6 +25,8 @@ mod sites;
 mod socket;
 mod stream;
 mod tls;
+#[cfg(unix)]
+mod unix;
 
 #[cfg(test)]
 mod tests;

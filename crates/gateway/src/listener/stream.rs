@@ -6,13 +6,16 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio_rustls::server::TlsStream;
 
 /// A socket as it was accepted.
 #[derive(Debug)]
 pub(super) enum Stream {
     Tcp(TcpStream),
+    #[cfg(unix)]
     Unix(UnixStream),
 }
 
@@ -20,6 +23,7 @@ impl Stream {
     pub(super) async fn readable(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.readable().await,
+            #[cfg(unix)]
             Self::Unix(stream) => stream.readable().await,
         }
     }
@@ -27,6 +31,7 @@ impl Stream {
     pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_read(buffer),
+            #[cfg(unix)]
             Self::Unix(stream) => stream.try_read(buffer),
         }
     }
@@ -51,6 +56,7 @@ macro_rules! each {
     ($self:expr, $inner:ident => $call:expr) => {
         match $self.get_mut() {
             Transport::Plain(Stream::Tcp($inner)) => $call,
+            #[cfg(unix)]
             Transport::Plain(Stream::Unix($inner)) => $call,
             Transport::Tls($inner) => $call,
         }
@@ -95,6 +101,7 @@ impl AsyncWrite for Transport {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(Stream::Tcp(inner)) => inner.is_write_vectored(),
+            #[cfg(unix)]
             Self::Plain(Stream::Unix(inner)) => inner.is_write_vectored(),
             Self::Tls(inner) => inner.is_write_vectored(),
         }
@@ -106,6 +113,7 @@ macro_rules! either {
     ($self:expr, $inner:ident => $call:expr) => {
         match &mut $self.get_mut().stream {
             Stream::Tcp($inner) => $call,
+            #[cfg(unix)]
             Stream::Unix($inner) => $call,
         }
     };
@@ -154,6 +162,7 @@ impl AsyncWrite for Rewound {
     fn is_write_vectored(&self) -> bool {
         match &self.stream {
             Stream::Tcp(inner) => inner.is_write_vectored(),
+            #[cfg(unix)]
             Stream::Unix(inner) => inner.is_write_vectored(),
         }
     }

@@ -16,5 +16,6 @@ mod passthrough;
 mod proxy_protocol;
 mod support;
 mod tls;
+#[cfg(unix)]
 mod unix;
 mod usage;
