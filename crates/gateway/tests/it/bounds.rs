@@ -84,7 +84,7 @@ async fn the_last_request_there_may_be_closes_its_connection() {
     }
     soon("GOAWAY", async {
         while client.ready().await.is_ok() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await;

@@ -192,7 +192,10 @@ const Y2030: i64 = 1_893_456_000;
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_certificate_is_warned_of_thrice_before_and_once_at_it() {
     let config = until_2030();
-    let shared = Shared::new(Sites::new(&[config.clone()], None).unwrap(), config.address);
+    let shared = Shared::new(
+        Sites::new(std::slice::from_ref(&config), None).unwrap(),
+        config.address,
+    );
     let (start, metric) = (Instant::now(), NotAfter::default());
     let now = || Y2030 - 40 * DAY + i64::try_from(start.elapsed().as_secs()).unwrap();
     let told = RefCell::new(Vec::new());
@@ -210,7 +213,7 @@ async fn the_end_of_a_certificate_is_warned_of_thrice_before_and_once_at_it() {
 async fn the_metric_has_the_certificates_of_now_only() {
     let config = until_2030();
     let shared = Shared::new(
-        Sites::new(&[config.clone()], None).unwrap(),
+        Sites::new(std::slice::from_ref(&config), None).unwrap(),
         config.address.clone(),
     );
     let handle = ListenerHandle(Arc::new(shared));
