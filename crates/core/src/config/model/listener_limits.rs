@@ -48,7 +48,7 @@ impl Default for ListenerLimits {
             idle_timeout: Duration::from_secs(120),
             max_concurrent_streams: 200,
             handshake_timeout: Duration::from_secs(10),
-            max_handshakes: 1000,
+            max_handshakes: 5000,
             max_body_bytes: ByteSize::mib(1024),
             body_read_timeout: Duration::from_secs(30),
             max_requests_per_connection: None,
