@@ -85,7 +85,9 @@ pub(super) async fn arrive(sites: &Sites, accepted: Accepted) -> Result<Arrived,
     };
     if sites.is_encrypted() {
         let limit = sites.limits.handshake_timeout.get();
-        let done = tokio::time::timeout(limit, plain.encrypt(sites)).await;
+        // In a box, or else every connection in clear text would have room for a handshake.
+        let handshake = Box::pin(plain.encrypt(sites));
+        let done = tokio::time::timeout(limit, handshake).await;
         return done.map_err(|_| ArrivalError::HandshakeTimeout)?;
     }
     Ok(plain)

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use portcullis_core::config::{self, Address, ConfigError, ListenerLimits, Pointer};
+#[cfg(feature = "providers")]
 use portcullis_core::route::HostMatch;
 
 use super::ListenerConfig;
@@ -60,6 +61,7 @@ pub fn check_shared(sharing: &[&config::Listener]) -> Result<(), ConfigError> {
 
 /// Whether a request for `host` that comes in at the listener's address is for it, rather than for one of
 /// the `others` there.
+#[cfg(feature = "providers")]
 pub(crate) fn answers<'l>(
     listener: &config::Listener,
     others: impl IntoIterator<Item = &'l config::Listener>,

@@ -44,6 +44,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tower_service::Service;
 
+#[cfg(feature = "providers")]
 pub(crate) use check::answers;
 pub use check::{check, check_shared};
 pub use codes::{BODY_TIMEOUT, CODES, HOST_INVALID, HOST_UNKNOWN, MISDIRECTED, TOO_MANY_HEADERS};
