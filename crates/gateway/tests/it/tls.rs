@@ -275,3 +275,33 @@ async fn what_is_no_handshake_is_closed() {
     }
     eventually("all are counted", || door.counters.refused.get() == 3).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_handshake_fails_while_certificates_are_swapped() {
+    let authority = Authority::new();
+    let sets = [(); 2].map(|()| authority.certify(&["a.example"]));
+    let config = encrypted("web", &[&sets[0]]);
+    let door = Arc::new(Door::open(std::slice::from_ref(&config)).await);
+    let mut clients = tokio::task::JoinSet::new();
+    for version in [&TLS12, &TLS13, &TLS12, &TLS13] {
+        let (door, client) = (door.clone(), Arc::new(authority.client(version)));
+        clients.spawn(async move {
+            for _ in 0..25 {
+                let told = door.told(&client, "a.example").await.unwrap();
+                assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
+            }
+        });
+    }
+    let mut swaps = 0;
+    while !clients.is_empty() {
+        let pems = &sets[swaps % 2];
+        again(&door, |tls| tls.certificates = vec![pems.into()], &config);
+        swaps += 1;
+        tokio::task::yield_now().await;
+        while let Some(done) = clients.try_join_next() {
+            done.unwrap();
+        }
+    }
+    assert!(swaps > 25, "{swaps}");
+    assert_eq!(door.counters.refused.get(), 0);
+}
