@@ -81,6 +81,9 @@ impl http_body::Body for Reply {
 
 /// What the caller is told of a failed exchange; the details stay in the log.
 fn error(e: ClientError) -> Error {
+    if let Some(own) = of_body(&e) {
+        return own.because(e);
+    }
     let (code, words) = match e.kind() {
         ErrorKind::Request => (
             &codes::INVALID_FIELD,
@@ -111,4 +114,19 @@ fn error(e: ClientError) -> Error {
         _ => (&codes::UPSTREAM_BROKEN, codes::UPSTREAM_BROKEN.about),
     };
     Error::new(code, words).because(e)
+}
+
+/// What the request's body itself failed with, as when it was too large or did not arrive.
+fn of_body(e: &ClientError) -> Option<Error> {
+    if e.kind() != ErrorKind::Body {
+        return None;
+    }
+    let mut next = std::error::Error::source(e);
+    while let Some(cause) = next {
+        if let Some(own) = cause.downcast_ref::<Error>() {
+            return Some(Error::new(own.code(), own.message().to_owned()));
+        }
+        next = cause.source();
+    }
+    None
 }

@@ -157,7 +157,7 @@ fn open(context: &Context, request: &Request) {
         exchange.path = request.uri().path().into();
         exchange.traceparent = trace.map(Into::into);
         if let Some(connection) = connection {
-            exchange.client = Some(connection.peer);
+            exchange.client = connection.peer;
             exchange.listener = Some(connection.listener.clone());
         }
     });

@@ -113,14 +113,23 @@ impl Gateway {
     ///
     /// A request may carry a [`ConnectionInfo`](crate::listener::ConnectionInfo) to say who calls.
     pub fn service(&self, listener: &ObjectId) -> GatewayService {
-        self.service_on(self.0.snapshot.clone(), listener)
+        let snapshot = self.0.snapshot.clone();
+        self.around(Router::new(snapshot, listener.clone()))
     }
 
-    /// The same on a snapshot that is swapped apart from the gateway's.
-    fn service_on(&self, on: Arc<ArcSwap<Snapshot>>, listener: &ObjectId) -> GatewayService {
-        let parts = &self.0;
-        let router = Router::new(on, listener.clone());
-        let codec = LlmCodec::new(parts.registry.dialects().to_vec());
+    /// The service behind all listeners of a project at one socket, on a snapshot that is swapped apart from the
+    /// gateway's: each request's connection says which of them is meant.
+    fn service_of(&self, on: Arc<ArcSwap<Snapshot>>, project: &Arc<str>) -> GatewayService {
+        self.around(Router::by_connection(on, project.clone()))
+    }
+
+    /// How errors are written that are found before a call is routed.
+    fn codec(&self) -> LlmCodec {
+        LlmCodec::new(self.0.registry.dialects().to_vec())
+    }
+
+    fn around(&self, router: Router) -> GatewayService {
+        let (parts, codec) = (&self.0, self.codec());
         // Panics become errors, errors become replies in the caller's dialect, and all of it is recorded.
         let contained = ContainLayer.layer(router);
         let rendered = RespondLayer::new(codec).layer(contained);

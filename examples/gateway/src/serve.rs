@@ -40,7 +40,7 @@ pub(crate) async fn serve(configuration: Configuration, follow: bool) -> Result<
         .run()
         .await
         .map_err(|e| cannot_run(&e, &configuration))?;
-    if running.addresses().is_empty() {
+    if running.addresses().is_empty() && running.sockets().is_empty() {
         return Err(Failure::given(
             "the configuration has no listener, so nobody could call",
         ));
@@ -154,7 +154,11 @@ fn greeting(configuration: &Configuration, running: &Running) -> String {
             Configuration::Zero(_) => "listening on".to_owned(),
             Configuration::Files(_) => format!("{id}:"),
         };
-        line(&mut text, format_args!("{name} http://{address}"));
+        let scheme = running.scheme(&id);
+        line(&mut text, format_args!("{name} {scheme}://{address}"));
+    }
+    for (id, path) in running.sockets() {
+        line(&mut text, format_args!("{id}: unix:{}", path.display()));
     }
     if let Some(admin) = running.admin() {
         line(

@@ -28,10 +28,12 @@ pub use duration::Duration;
 pub use error::ConfigError;
 pub use files::{file, files};
 pub use model::{
-    AccessLog, AccessLogFormat, Admin, Backend, BackendRef, ClientCertificate, Config, HttpVersion,
-    Listener, ListenerLimits, NamedMatch, PathMatch, PolicyEntry, Route, RouteMatch, Shutdown,
-    SubjectAltName, SubjectAltNameType, TlsVersion, Transport, TransportDns, TransportPool,
-    TransportProxy, TransportTls, Want, WellKnown,
+    AccessLog, AccessLogFormat, Address, Admin, AlpnProtocol, Backend, BackendRef,
+    ClientCertificate, ClientCertificateMode, ClientCertificates, Config, Http2Limits, HttpVersion,
+    Listener, ListenerLimits, ListenerRedirect, ListenerTls, NamedMatch, PathMatch, PolicyEntry,
+    ProxyProtocol, ProxyProtocolMode, RedirectScheme, Route, RouteMatch, ServerCertificate,
+    Shutdown, SubjectAltName, SubjectAltNameType, TlsVersion, Transport, TransportDns,
+    TransportPool, TransportProxy, TransportTls, Want, WellKnown,
 };
 pub use nearest::nearest;
 pub use object::{Kind, ObjectId};

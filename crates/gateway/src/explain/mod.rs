@@ -13,17 +13,16 @@ mod trial;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Request, header};
 use portcullis_core::assemble::{Level, Registry, Scope};
 use portcullis_core::config::{
-    Backend, Kind, Listener, Loaded, ObjectId, Pointer, PolicyEntry, Project, Route,
+    Address, Backend, Kind, Listener, Loaded, ObjectId, Pointer, PolicyEntry, Project, Route,
 };
 use portcullis_core::llm::{LlmCodec, Operation};
 
+use crate::listener::answers;
 use crate::snapshot::Snapshot;
 use trial::Trial;
 
@@ -46,7 +45,7 @@ pub struct OnListener {
     /// The listener.
     pub listener: ObjectId,
     /// Its address.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Every match of every route, in order of precedence.
     pub candidates: Vec<Candidate>,
     /// The policies of the call, outermost first; empty without a route.
@@ -131,16 +130,28 @@ pub async fn explain(
     };
     let port = question.asked.uri().port_u16();
     let all: Vec<_> = question.trial.snapshot().listeners().collect();
-    let named = |(_, l): &&(&ObjectId, &Listener)| Some(l.address.port()) == port;
+    let port_of = |l: &Listener| l.address.ip().map(|address| address.port());
+    let named = |(_, l): &&(&ObjectId, &Listener)| port_of(l) == port;
     let chosen: Vec<_> = match all.iter().filter(named).copied().collect::<Vec<_>>() {
         none if none.is_empty() => all,
         named => named,
     };
+    let host = question.asked.uri().host();
+    let others = || chosen.iter().map(|(_, listener)| *listener);
+    let for_host = |(_, l): &&(&ObjectId, &Listener)| host.is_none() || answers(l, others(), host);
     let mut listeners = Vec::with_capacity(chosen.len());
-    for (id, listener) in chosen {
+    for (id, listener) in chosen.iter().filter(for_host) {
         listeners.push(question.on(id, listener).await);
     }
     Explanation { listeners }
+}
+
+/// The host a client names that was given only a listener's address.
+fn local_host(address: &Address) -> String {
+    match address {
+        Address::Ip(address) => address.to_string(),
+        Address::Unix(_) => "localhost".to_owned(),
+    }
 }
 
 /// A request, and the configuration it is asked of.
@@ -153,11 +164,11 @@ struct Question<'a> {
 
 impl Question<'_> {
     async fn on(&self, id: &ObjectId, listener: &Listener) -> OnListener {
-        let head = self.head(listener.address);
+        let head = self.head(&listener.address);
         let (candidates, taken) = self.candidates(self.trial.snapshot(), id, &head);
         let mut told = OnListener {
             listener: id.clone(),
-            address: listener.address,
+            address: listener.address.clone(),
             candidates,
             policies: Vec::new(),
             call: None,
@@ -228,13 +239,13 @@ impl Question<'_> {
     }
 
     /// The head as a listener would hand it on: the target without its host, which is in its header.
-    fn head(&self, address: SocketAddr) -> Parts {
+    fn head(&self, address: &Address) -> Parts {
         let mut request = Request::new(());
         *request.method_mut() = self.asked.method().clone();
         *request.headers_mut() = self.asked.headers().clone();
         let uri = self.asked.uri();
         let host = uri.authority().map(|authority| authority.to_string());
-        let host = HeaderValue::try_from(host.unwrap_or_else(|| address.to_string()));
+        let host = HeaderValue::try_from(host.unwrap_or_else(|| local_host(address)));
         if let Ok(host) = host {
             request.headers_mut().entry(header::HOST).or_insert(host);
         }

@@ -1,5 +1,6 @@
 //! An explained call run through what a gateway would build, over a client that sends nothing.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -85,7 +86,7 @@ impl Trial {
     pub(super) async fn run(&self, listener: &ObjectId, head: Parts, body: Option<Bytes>) -> End {
         let given = body.is_some();
         let mut request = Request::from_parts(head, Body::from(body.unwrap_or_default()));
-        let here = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+        let here = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
         let info = ConnectionInfo::new(here, here, listener.name.clone());
         request.extensions_mut().insert(info);
         let context = Context::new(RequestId::make(), None);

@@ -223,7 +223,7 @@ pub(super) fn embed(mut loaded: Loaded) -> Loaded {
 
 /// Whether a listener is only a service. One of that name which somebody configured is not.
 pub(super) fn is_embedded(id: &ObjectId, listener: &Listener) -> bool {
-    *id.name == *EMBEDDED && listener.address == NOWHERE
+    *id.name == *EMBEDDED && listener.address.ip() == Some(NOWHERE)
 }
 
 impl fmt::Debug for GatewayBuilder {

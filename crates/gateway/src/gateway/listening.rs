@@ -1,21 +1,25 @@
 //! The listeners that are open, and how they become those of another configuration.
 
+mod door;
+
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use portcullis_core::config::{self, ConfigError, Kind, ObjectId, Pointer};
+use portcullis_core::config::{Address, ConfigError, Kind, ObjectId, Pointer};
 use tokio::task::{JoinError, JoinSet};
 
-use super::{Gateway, builder};
+use super::Gateway;
 use crate::admin::{Admin, Readiness};
-use crate::listener::{Drained, Listener, ListenerConfig, Shutdown};
+use crate::listener::{Drained, Listener, ListenerConfig, ListenerHandle, Shutdown};
 use crate::snapshot::Snapshot;
+
+use door::{Door, Place, Sharing, places};
 
 /// How long what the admin listener is answering has to finish, once it moved or was removed.
 const ADMIN_GRACE: Duration = Duration::from_secs(5);
@@ -32,20 +36,8 @@ pub(super) struct Listening {
 
 #[derive(Debug, Default)]
 struct Open {
-    doors: BTreeMap<ObjectId, Door>,
+    doors: BTreeMap<Place, Door>,
     admin: Option<Pages>,
-}
-
-/// One listener that accepts.
-#[derive(Debug)]
-struct Door {
-    config: config::Listener,
-    address: SocketAddr,
-    /// The socket once more, for another listener to take over.
-    socket: Arc<Mutex<Option<TcpListener>>>,
-    /// What its calls run on; once it is removed, that stays what it was.
-    snapshot: Arc<ArcSwap<Snapshot>>,
-    shutdown: Shutdown,
 }
 
 /// The admin listener: it answers until everything else has ended.
@@ -59,7 +51,7 @@ struct Pages {
 /// What is bound for another configuration, and does not accept yet. Dropping it leaves everything as it is.
 #[derive(Debug, Default)]
 pub(super) struct Prepared {
-    doors: Vec<(ObjectId, config::Listener, Listener)>,
+    doors: Vec<(Place, Sharing, Listener)>,
     admin: Option<(SocketAddr, Listener)>,
     /// What could not be bound.
     pub(super) faults: Vec<(ObjectId, ConfigError)>,
@@ -81,9 +73,38 @@ impl Listening {
     }
 
     pub(super) fn addresses(&self) -> Vec<(ObjectId, SocketAddr)> {
+        self.each(|door| match door.local {
+            Address::Ip(address) => Some(address),
+            Address::Unix(_) => None,
+        })
+    }
+
+    pub(super) fn sockets(&self) -> Vec<(ObjectId, PathBuf)> {
+        self.each(|door| match &door.local {
+            Address::Ip(_) => None,
+            Address::Unix(path) => Some(path.clone()),
+        })
+    }
+
+    pub(super) fn handle(&self, listener: &ObjectId) -> Option<ListenerHandle> {
+        let found = self.each(|door| Some(door.handle.clone())).into_iter();
+        let mut found = found.filter(|(id, _)| id == listener);
+        found.next().map(|(_, handle)| handle)
+    }
+
+    /// What there is to say of the socket of each listener, in the order of their identities.
+    fn each<T: Clone>(&self, of: impl Fn(&Door) -> Option<T>) -> Vec<(ObjectId, T)> {
         let open = self.open.lock();
-        let doors = open.doors.iter();
-        doors.map(|(id, door)| (id.clone(), door.address)).collect()
+        let mut each = BTreeMap::new();
+        for door in open.doors.values() {
+            let ids = door.sharing.iter().map(|(id, _)| id.clone());
+            each.extend(
+                of(door)
+                    .into_iter()
+                    .flat_map(|t| ids.clone().map(move |id| (id, t.clone()))),
+            );
+        }
+        each.into_iter().collect()
     }
 
     pub(super) fn admin(&self) -> Option<SocketAddr> {
@@ -98,15 +119,17 @@ impl Listening {
     /// [faults](Prepared::faults).
     pub(super) async fn prepare(&self, wanted: &Snapshot) -> (Prepared, io::Result<()>) {
         let (mut prepared, mut first) = (Prepared::default(), Ok(()));
-        for (id, listener) in wanted.listeners() {
-            if builder::is_embedded(id, listener) || self.is_open(id, listener) {
+        for (place, sharing) in places(wanted) {
+            if self.open.lock().doors.contains_key(&place) {
                 continue;
             }
-            match self.bind(id, listener).await {
-                Ok(bound) => prepared.doors.push((id.clone(), listener.clone(), bound)),
+            match door::bind(&self.gateway, &sharing).await {
+                Ok(bound) => prepared.doors.push((place, sharing, bound)),
                 Err(e) => {
-                    let at = listener.at.key("address");
-                    prepared.faults.push((id.clone(), cannot_bind(at, &e)));
+                    let faults = sharing.iter().map(|(id, listener)| {
+                        (id.clone(), cannot_bind(listener.at.key("address"), &e))
+                    });
+                    prepared.faults.extend(faults);
                     first = first.and(Err(e));
                 }
             }
@@ -131,42 +154,6 @@ impl Listening {
         open.admin.as_ref().map(|pages| pages.configured)
     }
 
-    /// Whether it is open as this one would be. Policies are no part of that: they come with the snapshot.
-    fn is_open(&self, id: &ObjectId, listener: &config::Listener) -> bool {
-        let bare = |listener: &config::Listener| {
-            let mut bare = listener.clone();
-            bare.policies.clear();
-            bare.export = false;
-            bare
-        };
-        let open = self.open.lock();
-        let door = open.doors.get(id);
-        door.is_some_and(|door| bare(&door.config).says_the_same(&bare(listener)))
-    }
-
-    async fn bind(&self, id: &ObjectId, listener: &config::Listener) -> io::Result<Listener> {
-        let config = ListenerConfig::from(listener);
-        match self.socket(id, listener.address) {
-            Some(socket) => Listener::from_socket(config, socket),
-            None => Listener::bind(config).await,
-        }
-    }
-
-    /// A socket at this address that we have: of the listener itself, which only changes its settings, of one
-    /// that had another name, or one handed over at the start.
-    fn socket(&self, id: &ObjectId, address: SocketAddr) -> Option<TcpListener> {
-        let open = self.open.lock();
-        let at_it = |(other, door): &(&ObjectId, &Door)| {
-            door.config.address == address && (address.port() != 0 || *other == id)
-        };
-        if let Some((_, door)) = open.doors.iter().find(at_it) {
-            return door.socket.lock().as_ref()?.try_clone().ok();
-        }
-        let handed = self.gateway.0.sockets.iter();
-        let mut handed = handed.filter(|socket| socket.local_addr().ok() == Some(address));
-        handed.next()?.try_clone().ok()
-    }
-
     /// Lets what was prepared accept, gives everything open the new snapshot, and lets those end that it has
     /// no more. After the stop has begun nothing is opened.
     pub(super) fn apply(&self, prepared: Prepared, snapshot: &Arc<Snapshot>) {
@@ -174,25 +161,22 @@ impl Listening {
             return;
         }
         let grace = snapshot.settings().shutdown().grace.get();
-        let wanted: BTreeMap<_, _> = snapshot.listeners().collect();
+        let wanted = places(snapshot);
         let mut open = self.open.lock();
-        for (id, config, bound) in prepared.doors {
-            if wanted.get(&id).is_none_or(|w| w.address != config.address) {
-                continue;
-            }
-            let door = self.open_door(&id, config, bound, snapshot);
-            if let Some(old) = open.doors.insert(id, door) {
-                old.close(grace);
+        for (place, sharing, bound) in prepared.doors {
+            if wanted.contains_key(&place) {
+                let all = self.shutdown.clone();
+                let (door, serving) = Door::open(&self.gateway, sharing, bound, snapshot, all);
+                self.tasks.lock().spawn(serving);
+                open.doors.insert(place, door);
             }
         }
-        open.doors.retain(|id, door| {
-            let Some(listener) = wanted.get(id) else {
+        open.doors.retain(|place, door| {
+            let Some(sharing) = wanted.get(place) else {
                 door.close(grace);
                 return false;
             };
-            door.config.policies.clone_from(&listener.policies);
-            door.config.export = listener.export;
-            door.snapshot.store(snapshot.clone());
+            door.follow(sharing, snapshot);
             true
         });
         self.apply_admin(&mut open, prepared.admin, snapshot);
@@ -215,7 +199,8 @@ impl Listening {
             old.shutdown.begin(ADMIN_GRACE);
         }
         open.admin = bound.map(|(configured, listener)| {
-            let (address, shutdown) = (listener.local_addr(), Shutdown::new());
+            let shutdown = Shutdown::new();
+            let address = listener.local_addr().ip().unwrap_or(configured);
             let recorder = self.gateway.recorder().clone();
             let pages = Admin::new(recorder, self.readiness.clone());
             let pages = pages.with_status(self.gateway.0.status.clone());
@@ -231,44 +216,6 @@ impl Listening {
                 shutdown,
             }
         });
-    }
-
-    fn open_door(
-        &self,
-        id: &ObjectId,
-        config: config::Listener,
-        listener: Listener,
-        snapshot: &Arc<Snapshot>,
-    ) -> Door {
-        let door = Door {
-            config,
-            address: listener.local_addr(),
-            // Without it the address can still be served, only not be taken over.
-            socket: Arc::new(Mutex::new(listener.duplicate().ok())),
-            snapshot: Arc::new(ArcSwap::new(snapshot.clone())),
-            shutdown: Shutdown::new(),
-        };
-        let counters = self.gateway.recorder().metrics().connections(&id.name);
-        let service = self.gateway.service_on(door.snapshot.clone(), id);
-        let served = listener.with_counters(counters);
-        let served = served.serve(service, door.shutdown.clone());
-        let (all, own) = (self.shutdown.clone(), door.shutdown.clone());
-        let socket = door.socket.clone();
-        let closing = async move {
-            own.begun().await;
-            // The port is closed only when nobody has its socket.
-            drop(socket.lock().take());
-            std::future::pending::<()>().await;
-        };
-        let own = door.shutdown.clone();
-        self.tasks.lock().spawn(async move {
-            tokio::select! {
-                drained = served => drained,
-                () = all.pass_on(&own) => Drained::default(),
-                () = closing => Drained::default(),
-            }
-        });
-        door
     }
 
     /// Waits until the next listener has ended; `None` when there is none.
@@ -292,13 +239,6 @@ impl Listening {
     /// Cuts every connection.
     pub(super) fn cut(&self) {
         self.tasks.lock().abort_all();
-    }
-}
-
-impl Door {
-    fn close(&self, grace: Duration) {
-        drop(self.socket.lock().take());
-        self.shutdown.begin(grace);
     }
 }
 

@@ -1,6 +1,7 @@
 //! A gateway that serves.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::task::AbortHandle;
 use super::Gateway;
 use super::listening::Listening;
 use crate::admin::Readiness;
-use crate::listener::{Drained, Shutdown};
+use crate::listener::{Drained, ListenerHandle, Shutdown};
 
 /// A gateway that serves. Dropping it cuts everything at once; [`stop`](Self::stop) lets calls finish.
 ///
@@ -74,6 +75,25 @@ impl Running {
     /// Where it listens now, port 0 resolved.
     pub fn addresses(&self) -> Vec<(ObjectId, SocketAddr)> {
         self.listening.addresses()
+    }
+
+    /// The unix sockets it listens at now.
+    pub fn sockets(&self) -> Vec<(ObjectId, PathBuf)> {
+        self.listening.sockets()
+    }
+
+    /// How a listener is spoken to: `https`, or `http`.
+    pub fn scheme(&self, listener: &ObjectId) -> &'static str {
+        match self.handle(listener) {
+            Some(handle) if handle.is_encrypted() => "https",
+            _ => "http",
+        }
+    }
+
+    /// Changes a listener while it serves, until the next configuration; those that share a socket share the
+    /// handle.
+    pub fn handle(&self, listener: &ObjectId) -> Option<ListenerHandle> {
+        self.listening.handle(listener)
     }
 
     /// Where the admin pages are now, if the configuration asks for them.

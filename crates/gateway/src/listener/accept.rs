@@ -9,12 +9,15 @@ use std::time::Duration;
 use http::{Request, Response};
 use portcullis_core::body::Body;
 use prometheus_client::metrics::counter::Counter;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tower_service::Service;
 
-use super::connection::Server;
-use super::{ConnectionCounters, ConnectionInfo, Drained, Listener, Shutdown};
+use super::arrival::{Accepted, arrive};
+use super::connection::lingering;
+use super::handle::Shared;
+use super::sites::Sites;
+use super::stream::Stream;
+use super::{ConnectionCounters, Drained, Listener, Rendered, Shutdown, tls};
 
 /// The first and the longest pause after a failure to accept.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
@@ -25,64 +28,128 @@ where
     S: Send + Sync + 'static,
     S::Future: Send + 'static,
 {
+    let shared = listener.shared.clone();
+    let expiry = listener.counters.not_after.clone();
+    tokio::select! {
+        drained = accept_all(listener, service, shutdown) => drained,
+        never = tls::watch(&shared, &expiry) => match never {},
+    }
+}
+
+async fn accept_all<S>(listener: Listener, service: S, shutdown: Shutdown) -> Drained
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+    S: Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
     let Listener {
         socket,
         local,
-        config,
+        name,
+        shared,
         counters,
+        render,
     } = listener;
-    let server = Arc::new(Server::new(&config.limits));
     let mut open = Open {
         tasks: JoinSet::new(),
-        max: config.limits.max_connections,
         full: false,
-        name: config.name.clone(),
+        name: name.clone(),
+        shared: shared.clone(),
         counters: counters.clone(),
     };
-    let serve_one = |stream: TcpStream, peer| {
-        let local = stream.local_addr().unwrap_or(local);
-        let info = ConnectionInfo::new(peer, local, config.name.clone());
-        // Without it small events of a stream would wait for each other. It cannot fail on a
-        // socket that is still good, and one that is not says so at the first read.
-        let _ = stream.set_nodelay(true);
-        let (server, service, shutdown) = (server.clone(), service.clone(), shutdown.clone());
-        async move { server.serve(stream, info, service, &shutdown).await }
+    let visit = |stream: Stream, peer| {
+        let visit = Visit {
+            sites: shared.sites.load_full(),
+            render: render.clone(),
+            refused: counters.refused.clone(),
+            shutdown: shutdown.clone(),
+        };
+        let local = settle(&stream).or(local.ip());
+        let listener = name.clone();
+        let accepted = Accepted {
+            stream,
+            peer,
+            local,
+            listener,
+        };
+        visit.run(accepted, service.clone())
     };
     loop {
         tokio::select! {
             biased;
             () = shutdown.begun() => break,
             Some(ended) = open.tasks.join_next() => open.ended(ended),
+            () = shared.changed.notified() => {}
             (stream, peer) = accept(|| socket.accept(), &counters.failed), if !open.is_full() => {
-                open.begin(serve_one(stream, peer));
+                open.begin(visit(stream, peer));
             }
         }
     }
-    for (stream, peer) in waiting(socket) {
+    for (stream, peer) in socket.waiting() {
         if !open.is_full() {
-            open.begin(serve_one(stream, peer));
+            open.begin(visit(stream, peer));
         }
     }
     open.drain(&shutdown).await
 }
 
-/// Those the system has let in already: closing the socket would reset them. The socket is closed then.
-fn waiting(socket: TcpListener) -> impl Iterator<Item = (TcpStream, SocketAddr)> {
-    let socket = socket.into_std();
-    let accept = move || {
-        let (stream, peer) = socket.as_ref().ok()?.accept().ok()?;
-        stream.set_nonblocking(true).ok()?;
-        Some((TcpStream::from_std(stream).ok()?, peer))
+/// Sets what a socket needs. Returns the address the client reached.
+fn settle(stream: &Stream) -> Option<SocketAddr> {
+    let stream = match stream {
+        Stream::Tcp(stream) => stream,
+        #[cfg(unix)]
+        Stream::Unix(_) => return None,
     };
-    std::iter::from_fn(accept)
+    // Without it small events of a stream would wait for each other. It cannot fail on a socket that is
+    // still good, and one that is not says so at the first read.
+    let _ = stream.set_nodelay(true);
+    let local = stream.local_addr().ok()?;
+    Some(SocketAddr::new(local.ip().to_canonical(), local.port()))
+}
+
+/// One connection, and what it is served with.
+struct Visit {
+    sites: Arc<Sites>,
+    render: Rendered,
+    refused: Counter,
+    shutdown: Shutdown,
+}
+
+impl Visit {
+    async fn run<S>(self, accepted: Accepted, service: S)
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+        S: Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        let arrived = tokio::select! {
+            biased;
+            arrived = arrive(&self.sites, accepted) => arrived,
+            () = lingering(&self.shutdown) => return,
+        };
+        match arrived {
+            Ok(arrived) => {
+                let server = &self.sites.server;
+                let shutdown = &self.shutdown;
+                server
+                    .serve(&self.sites, arrived, self.render, service, shutdown)
+                    .await;
+            }
+            Err(error) => {
+                self.refused.inc();
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::debug!(%error, cause, "connection ended before its first request");
+            }
+        }
+    }
 }
 
 /// The connections open now.
 struct Open {
     tasks: JoinSet<()>,
-    max: usize,
     full: bool,
     name: Arc<str>,
+    shared: Arc<Shared>,
     counters: ConnectionCounters,
 }
 
@@ -104,10 +171,11 @@ impl Open {
 
     /// Whether no more may be open; says so once each time it comes to that.
     fn is_full(&mut self) -> bool {
-        let full = self.tasks.len() >= self.max;
+        let max = self.shared.sites.load().limits.max_connections;
+        let full = self.tasks.len() >= max;
         if full && !self.full {
             self.counters.full.inc();
-            let (listener, max) = (&*self.name, self.max);
+            let listener = &*self.name;
             tracing::warn!(listener, max, "no more connections accepted until one ends");
         }
         self.full = full;

@@ -37,6 +37,8 @@ pub(super) struct Activity {
     pub(super) tunnels: Begun,
     /// Whether the next reply says that it is the last.
     closing: AtomicBool,
+    calls: AtomicU64,
+    spent: AtomicBool,
 }
 
 impl Activity {
@@ -49,6 +51,8 @@ impl Activity {
             since: AtomicU64::new(0),
             tunnels: Begun::default(),
             closing: AtomicBool::new(false),
+            calls: AtomicU64::new(0),
+            spent: AtomicBool::new(false),
         })
     }
 
@@ -74,6 +78,20 @@ impl Activity {
     /// Whether no call is under way.
     pub(super) fn rests(&self) -> bool {
         self.busy.load(Ordering::Acquire) == 0
+    }
+
+    /// Counts a call against the most there may be on the connection. Returns whether it is the last.
+    pub(super) fn spend(&self, max: u64) -> bool {
+        let last = self.calls.fetch_add(1, Ordering::Relaxed) + 1 >= max;
+        if last {
+            self.spent.store(true, Ordering::Relaxed);
+        }
+        last
+    }
+
+    /// Whether the last call there may be has begun.
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent.load(Ordering::Relaxed)
     }
 
     /// Starts the present phase anew, as an idle one.

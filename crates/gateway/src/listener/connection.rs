@@ -10,16 +10,19 @@ use http::{Request, Response};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use portcullis_core::body::Body;
-use portcullis_core::config::ListenerLimits;
-use tokio::net::TcpStream;
+use portcullis_core::config::{ByteSize, ListenerLimits};
 use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 use tower_service::Service;
 
+use super::Rendered;
 use super::activity::{Activity, Patience, Verdict, Watch};
-use super::front::{ConnectionInfo, Front};
+use super::arrival::Arrived;
+use super::front::Front;
 use super::io::{Version, Watched, sniff};
 use super::shutdown::Shutdown;
+use super::sites::Sites;
+use super::stream::{Stream, Transport};
 use super::tunnels::Running;
 
 /// The header fields the HTTP/1 parser keeps on its stack; any other number is allocated for each request.
@@ -35,7 +38,6 @@ pub(super) struct Server {
     h1: http1::Builder,
     h2: http2::Builder<TokioExecutor>,
     patience: Patience,
-    max_headers: usize,
 }
 
 impl Server {
@@ -46,19 +48,13 @@ impl Server {
         if limits.max_headers != ON_STACK {
             h1.max_headers(limits.max_headers);
         }
-        let mut h2 = http2::Builder::new(TokioExecutor::new());
-        h2.timer(TokioTimer::new())
-            .max_concurrent_streams(limits.max_concurrent_streams)
-            .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
-            .enable_connect_protocol();
         Self {
             h1,
-            h2,
+            h2: http2(limits),
             patience: Patience {
                 head: limits.header_read_timeout.get(),
                 idle: limits.idle_timeout.get(),
             },
-            max_headers: limits.max_headers,
         }
     }
 
@@ -66,8 +62,9 @@ impl Server {
     /// begins have ended.
     pub(super) async fn serve<S>(
         &self,
-        stream: TcpStream,
-        info: ConnectionInfo,
+        sites: &Arc<Sites>,
+        arrived: Arrived,
+        render: Rendered,
         service: S,
         shutdown: &Shutdown,
     ) where
@@ -76,18 +73,24 @@ impl Server {
         S::Future: Send + 'static,
     {
         let activity = Activity::begin();
-        let Some((version, before)) = self.first(&stream, shutdown).await else {
+        let first = match (&arrived.transport, arrived.version) {
+            (Transport::Plain(stream), None) => self.first(stream, arrived.before, shutdown).await,
+            (_, version) => Some((version.unwrap_or(Version::H1), arrived.before)),
+        };
+        let Some((version, before)) = first else {
             return;
         };
         let watched = Watched {
             before,
-            socket: TokioIo::new(stream),
+            socket: TokioIo::new(arrived.transport),
             activity: activity.clone(),
         };
         let front = Front {
             service,
-            info,
-            max_headers: self.max_headers,
+            sites: sites.clone(),
+            seat: arrived.seat,
+            info: arrived.info,
+            render,
             activity: activity.clone(),
         };
         let drive = Drive {
@@ -113,19 +116,40 @@ impl Server {
     /// Waits for the first bytes, as long as for a head.
     async fn first(
         &self,
-        stream: &TcpStream,
+        stream: &Stream,
+        before: bytes::Bytes,
         shutdown: &Shutdown,
     ) -> Option<(Version, bytes::Bytes)> {
         tokio::select! {
             biased;
-            first = sniff(stream) => first.unwrap_or_else(|error| {
+            first = sniff(stream, before) => first.unwrap_or_else(|error| {
                 tracing::debug!(%error, "connection broke before its first request");
                 None
             }),
-            () = async { shutdown.begun().await; tokio::time::sleep(LINGER).await } => None,
+            () = lingering(shutdown) => None,
             () = tokio::time::sleep(self.patience.head) => None,
         }
     }
+}
+
+/// The settings of HTTP/2 connections.
+fn http2(limits: &ListenerLimits) -> http2::Builder<TokioExecutor> {
+    let wanted = &limits.http2;
+    let small = |size: ByteSize| u32::try_from(size.get()).unwrap_or(u32::MAX);
+    let ping = wanted.ping_interval.get();
+    let mut h2 = http2::Builder::new(TokioExecutor::new());
+    h2.timer(TokioTimer::new())
+        .max_concurrent_streams(limits.max_concurrent_streams)
+        .max_header_list_size(small(limits.max_header_bytes))
+        .max_pending_accept_reset_streams(wanted.max_pending_resets)
+        .max_local_error_reset_streams(wanted.max_error_resets)
+        .keep_alive_interval((!ping.is_zero()).then_some(ping))
+        .keep_alive_timeout(wanted.ping_timeout.get())
+        .initial_stream_window_size(small(wanted.stream_window))
+        .initial_connection_window_size(small(wanted.connection_window))
+        .max_frame_size(small(wanted.max_frame_size))
+        .enable_connect_protocol();
+    h2
 }
 
 struct Drive<'a> {
@@ -189,10 +213,9 @@ impl Drive<'_> {
                     asked = true;
                     let _ = begun.as_mut().poll(cx);
                 }
-                if !watch.finishing
-                    && self.shutdown.has_begun()
-                    && (!heads || self.lingered(&mut linger, cx))
-                {
+                let stopping =
+                    self.shutdown.has_begun() && (!heads || self.lingered(&mut linger, cx));
+                if !watch.finishing && (stopping || self.activity.is_spent()) {
                     watch.finishing = true;
                     self.activity.idle();
                     finish(connection.as_mut());
@@ -207,6 +230,12 @@ impl Drive<'_> {
         })
         .await;
     }
+}
+
+/// Ready when the shutdown began so long ago that whoever has not sent anything will not.
+pub(super) async fn lingering(shutdown: &Shutdown) {
+    shutdown.begun().await;
+    tokio::time::sleep(LINGER).await;
 }
 
 /// A timer, once there is need of it.

@@ -13,12 +13,16 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use portcullis_core::body::Body;
 use portcullis_core::error::Error;
-use portcullis_core::respond::{Problem, Render};
+use portcullis_core::route::RequestHead;
 use tower_service::Service;
 
 use super::activity::{Activity, Busy, Counted};
-use super::codes;
+use super::redirect::redirect;
+use super::request_body::{Begun, RequestBody, too_large};
+use super::sites::{Seat, Site, Sites};
+use super::tls::TlsInfo;
 use super::tunnels::Tunnels;
+use super::{Rendered, codes};
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
@@ -26,24 +30,35 @@ const CLOSE: HeaderValue = HeaderValue::from_static("close");
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
-    /// The address the connection comes from.
-    pub peer: SocketAddr,
-    /// The address it came to.
-    pub local: SocketAddr,
+    /// The client's address: what a trusted proxy said, else where the connection comes from. None of a
+    /// client at a unix socket.
+    pub peer: Option<SocketAddr>,
+    /// The address the client reached. None at a unix socket.
+    pub local: Option<SocketAddr>,
+    /// The address of the proxy that said who the client is.
+    pub proxy: Option<SocketAddr>,
     /// The listener's name.
     pub listener: Arc<str>,
     /// Whether the connection is encrypted: `https`, or `http`.
     pub scheme: Scheme,
+    /// What was negotiated where it is encrypted, and the client's certificate.
+    pub tls: Option<Arc<TlsInfo>>,
 }
 
 impl ConnectionInfo {
     /// A connection in clear text; also for whoever calls a service without a listener.
-    pub fn new(peer: SocketAddr, local: SocketAddr, listener: impl Into<Arc<str>>) -> Self {
+    pub fn new(
+        peer: impl Into<Option<SocketAddr>>,
+        local: impl Into<Option<SocketAddr>>,
+        listener: impl Into<Arc<str>>,
+    ) -> Self {
         Self {
-            peer,
-            local,
+            peer: peer.into(),
+            local: local.into(),
+            proxy: None,
             listener: listener.into(),
             scheme: Scheme::HTTP,
+            tls: None,
         }
     }
 }
@@ -52,8 +67,10 @@ impl ConnectionInfo {
 #[derive(Debug)]
 pub(super) struct Front<S> {
     pub(super) service: S,
+    pub(super) sites: Arc<Sites>,
+    pub(super) seat: Seat,
     pub(super) info: ConnectionInfo,
-    pub(super) max_headers: usize,
+    pub(super) render: Rendered,
     pub(super) activity: Arc<Activity>,
 }
 
@@ -67,33 +84,82 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let busy = Some(self.activity.call());
-        let state = match check(&request, self.max_headers) {
-            Err(error) => State::Refused { error },
-            Ok(()) => State::Waiting {
-                service: self.service.clone(),
-                request: Some(self.adapt(request)),
-            },
+        let limits = &self.sites.limits;
+        let spent = limits.max_requests_per_connection;
+        let last = spent.is_some_and(|max| self.activity.spend(max));
+        let close = last && request.version() < Version::HTTP_2;
+        let (state, begun) = match self.check(&request) {
+            Ok(site) => self.enter(site, request),
+            Err(error) => (
+                State::Answered {
+                    reply: Some(self.refuse(request, &error)),
+                },
+                None,
+            ),
         };
-        Call { state, busy }
+        Call {
+            state,
+            begun,
+            busy,
+            close,
+        }
     }
 }
 
-impl<S> Front<S> {
-    fn adapt(&self, request: Request<Incoming>) -> Request<Body> {
-        let mut request = request.map(|body| {
-            if http_body::Body::is_end_stream(&body) {
-                Body::empty()
-            } else {
-                Body::new(body)
-            }
-        });
+impl<S: Clone> Front<S> {
+    /// The listener the request is for.
+    fn check(&self, request: &Request<Incoming>) -> Result<&Site, Error> {
+        let limits = &self.sites.limits;
+        check(request, limits.max_headers)?;
+        let max = limits.max_body_bytes.get();
+        if http_body::Body::size_hint(request.body()).lower() > max {
+            return Err(too_large(max));
+        }
+        let tls = self.info.tls.as_deref();
+        let name = tls.and_then(|tls| tls.server_name.as_deref());
+        self.sites
+            .admit(self.seat, name, || RequestHead::from(request).host)
+    }
+
+    fn enter<F>(&self, site: &Site, request: Request<Incoming>) -> (State<S, F>, Option<Begun>) {
+        if let Some(to) = &site.redirect {
+            let reply = redirect(to, &request);
+            let reply = reply.unwrap_or_else(|error| self.refuse(request, &error));
+            return (State::Answered { reply: Some(reply) }, None);
+        }
+        let (mut request, begun) = self.adapt(request);
         let extensions = request.extensions_mut();
         // Put there by the server below, and only if the request asks for an upgrade.
         if extensions.get::<OnUpgrade>().is_some() {
             extensions.insert(Tunnels(self.activity.clone()));
         }
-        extensions.insert(self.info.clone());
-        request
+        let mut info = self.info.clone();
+        if *info.listener != *site.name {
+            info.listener = site.name.clone();
+        }
+        request.extensions_mut().insert(info);
+        let state = State::Waiting {
+            service: self.service.clone(),
+            request: Some(request),
+        };
+        (state, begun)
+    }
+
+    fn adapt(&self, request: Request<Incoming>) -> (Request<Body>, Option<Begun>) {
+        let limits = &self.sites.limits;
+        let (parts, body) = request.into_parts();
+        if http_body::Body::is_end_stream(&body) {
+            return (Request::from_parts(parts, Body::empty()), None);
+        }
+        let begun = Begun::default();
+        let (max, patience) = (limits.max_body_bytes.get(), limits.body_read_timeout.get());
+        let body = RequestBody::new(body, max, patience, begun.clone());
+        (Request::from_parts(parts, Body::new(body)), Some(begun))
+    }
+
+    fn refuse(&self, request: Request<Incoming>, error: &Error) -> Response<Body> {
+        let (head, _) = request.into_parts();
+        self.render.pick(&head).whole(error)
     }
 }
 
@@ -119,14 +185,16 @@ pin_project_lite::pin_project! {
     pub(super) struct Call<S, F> {
         #[pin]
         state: State<S, F>,
+        begun: Option<Begun>,
         busy: Option<Busy>,
+        close: bool,
     }
 }
 
 pin_project_lite::pin_project! {
     #[project = StateProj]
     enum State<S, F> {
-        Refused { error: Error },
+        Answered { reply: Option<Response<Body>> },
         Waiting { service: S, request: Option<Request<Body>> },
         Called { #[pin] reply: F },
     }
@@ -142,7 +210,9 @@ where
         let mut this = self.project();
         let reply = loop {
             match this.state.as_mut().project() {
-                StateProj::Refused { error } => break Problem.whole(error),
+                StateProj::Answered { reply } => {
+                    break reply.take().expect("a future is not polled after its end");
+                }
                 StateProj::Waiting { service, request } => {
                     let Ok(()) = ready!(service.poll_ready(cx));
                     let request = request.take().expect("a request is called with once");
@@ -155,11 +225,14 @@ where
                 }
             }
         };
+        if let Some(begun) = this.begun {
+            begun.note();
+        }
         let busy = this
             .busy
             .take()
             .expect("a future is not polled after its end");
-        let last = busy.is_last();
+        let last = *this.close || busy.is_last();
         let mut reply = reply.map(|body| Counted { body, _busy: busy });
         if last {
             // An upgrade has one already, and goes on.

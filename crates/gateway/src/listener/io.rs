@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use super::activity::Activity;
+use super::stream::{Stream, Transport};
 use crate::joined::{Room, join};
 
 /// The 24 bytes an HTTP/2 client begins with (RFC 9113, section 3.4).
@@ -26,20 +26,44 @@ pub(super) enum Version {
 }
 
 /// Reads until the version is known: for HTTP/1 that is the first read, nearly always the whole head.
-/// `None` when the client left before that.
-pub(super) async fn sniff(stream: &TcpStream) -> io::Result<Option<(Version, Bytes)>> {
-    let mut seen = Vec::new();
+/// `seen` had been read before. `None` when the client left before that.
+pub(super) async fn sniff(stream: &Stream, seen: Bytes) -> io::Result<Option<(Version, Bytes)>> {
+    let mut seen = Vec::from(seen);
     loop {
+        if !seen.is_empty()
+            && let Some(version) = version(&seen)
+        {
+            return Ok(Some((version, seen.into())));
+        }
         stream.readable().await?;
         let mut buffer = [0; 2048];
         match stream.try_read(&mut buffer) {
             Ok(0) => return Ok(None),
             Ok(n) => seen.extend_from_slice(&buffer[..n]),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             Err(e) => return Err(e),
         }
-        if let Some(version) = version(&seen) {
-            return Ok(Some((version, seen.into())));
+    }
+}
+
+/// Reads some of what is missing until `seen` has `needed` bytes, and nothing beyond.
+///
+/// # Errors
+///
+/// When the client left, too.
+pub(super) async fn read_to(stream: &Stream, seen: &mut BytesMut, needed: usize) -> io::Result<()> {
+    loop {
+        stream.readable().await?;
+        let mut buffer = [0; 512];
+        let most = needed.saturating_sub(seen.len()).min(buffer.len());
+        match stream.try_read(&mut buffer[..most]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => {
+                seen.extend_from_slice(&buffer[..n]);
+                return Ok(());
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(e) => return Err(e),
         }
     }
 }
@@ -57,7 +81,7 @@ fn version(seen: &[u8]) -> Option<Version> {
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) before: Bytes,
-    pub(super) socket: TokioIo<TcpStream>,
+    pub(super) socket: TokioIo<Transport>,
     pub(super) activity: Arc<Activity>,
 }
 

@@ -7,65 +7,58 @@
 
 mod accept;
 mod activity;
+mod arrival;
+mod check;
 mod codes;
+mod config;
 mod connection;
 mod front;
+mod handle;
 mod io;
+mod proxy;
+#[doc(hidden)]
+pub mod proxy_protocol;
+mod redirect;
+mod request_body;
 mod shutdown;
+mod sites;
+mod socket;
+mod stream;
+mod tls;
 mod tunnels;
+#[cfg(unix)]
+mod unix;
 
 #[cfg(test)]
 mod tests;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::SocketAddr;
+use std::io::Error as IoError;
 use std::sync::Arc;
 
+use http::request::Parts;
 use portcullis_core::body::Body;
-use portcullis_core::config::{self, ListenerLimits};
+use portcullis_core::config::{Address, ConfigError};
+use portcullis_core::respond::{PickRender, Problem, Render};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::net::TcpListener;
 use tower_service::Service;
 
-pub use codes::{CODES, HOST_INVALID, TOO_MANY_HEADERS};
+#[cfg(feature = "providers")]
+pub(crate) use check::answers;
+pub use check::{check, check_shared};
+pub use codes::{BODY_TIMEOUT, CODES, HOST_INVALID, HOST_UNKNOWN, MISDIRECTED, TOO_MANY_HEADERS};
+pub use config::ListenerConfig;
 pub use front::ConnectionInfo;
+pub use handle::ListenerHandle;
 pub use shutdown::Shutdown;
+pub use tls::{ClientIdentity, NotAfter, SubjectAltName, TlsInfo};
 pub use tunnels::Tunnels;
 
-/// Where a listener accepts connections, and what it bounds.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ListenerConfig {
-    /// The name its connections carry, and its metrics.
-    pub name: Arc<str>,
-    /// IP address and port; port 0 takes any free one.
-    pub address: SocketAddr,
-    /// Bounds on connections and heads. The defaults are fit for production.
-    pub limits: ListenerLimits,
-}
-
-impl ListenerConfig {
-    /// A listener of this name at this address, with default limits.
-    pub fn new(name: impl Into<Arc<str>>, address: SocketAddr) -> Self {
-        Self {
-            name: name.into(),
-            address,
-            limits: ListenerLimits::default(),
-        }
-    }
-}
-
-impl From<&config::Listener> for ListenerConfig {
-    fn from(listener: &config::Listener) -> Self {
-        Self {
-            name: listener.name.as_str().into(),
-            address: listener.address,
-            limits: listener.limits.clone(),
-        }
-    }
-}
+use handle::Shared;
+use sites::Sites;
+use socket::{Binding, Socket};
 
 /// What a listener counts. Clones share the counts; those of a listener without metrics go nowhere.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +74,10 @@ pub struct ConnectionCounters {
     pub failed: Counter,
     /// Connections cut because they were still busy when the grace of a shutdown ended.
     pub cut: Counter,
+    /// Connections closed before their first request: the TLS handshake failed, or the header of a proxy.
+    pub refused: Counter,
+    /// When the listener's certificates end.
+    pub not_after: NotAfter,
 }
 
 /// How the connections open at a shutdown ended.
@@ -93,12 +90,30 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// A bound socket, not yet accepting. Dropping it frees the address.
+/// A bound socket, not yet accepting. Dropping it frees the address, and removes the file of a unix socket.
 pub struct Listener {
-    socket: TcpListener,
-    local: SocketAddr,
-    config: ListenerConfig,
+    socket: Socket,
+    local: Address,
+    name: Arc<str>,
+    shared: Arc<Shared>,
     counters: ConnectionCounters,
+    render: Rendered,
+}
+
+/// How the errors of the listener itself are written.
+#[derive(Clone)]
+struct Rendered(Arc<dyn PickRender + Send + Sync>);
+
+impl Rendered {
+    fn pick(&self, head: &Parts) -> Arc<dyn Render> {
+        self.0.pick(head)
+    }
+}
+
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rendered")
+    }
 }
 
 impl Listener {
@@ -107,64 +122,84 @@ impl Listener {
     /// # Errors
     ///
     /// When the address cannot be bound, with the kind of the system's error. The message names listener
-    /// and address; the system's own words are the `source`.
+    /// and address; the system's own words are the `source`. When the settings cannot be, with the kind
+    /// `InvalidInput` and a [`ConfigError`](portcullis_core::config::ConfigError) as the source.
     ///
     /// # Panics
     ///
     /// Outside a Tokio runtime with I/O enabled.
     pub async fn bind(config: ListenerConfig) -> std::io::Result<Self> {
-        let bound = TcpListener::bind(config.address).await;
-        let bound = bound.and_then(|socket| Ok((socket.local_addr()?, socket)));
-        match bound {
-            Ok((local, socket)) => Ok(Self {
-                socket,
-                local,
-                config,
-                counters: ConnectionCounters::default(),
-            }),
-            Err(source) => Err(std::io::Error::new(
-                source.kind(),
-                BindError { config, source },
-            )),
-        }
+        Self::bind_shared(&[config]).await
     }
 
-    /// Takes over a socket that is bound already: handed over by a supervisor, or a
-    /// [`duplicate`](Self::duplicate) of another listener's. Who waits in its queue is served.
+    /// Binds the address several listeners share, which are for different hosts. The [`ConnectionInfo`] of a
+    /// request tells which of them it is for.
     ///
     /// # Errors
     ///
-    /// When it is no socket that can accept.
+    /// As [`bind`](Self::bind).
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime with I/O enabled.
+    #[expect(
+        clippy::unused_async,
+        reason = "binding may have to wait, and callers should not change for it"
+    )]
+    pub async fn bind_shared(sharing: &[ListenerConfig]) -> std::io::Result<Self> {
+        let sites = Sites::new(sharing, None).map_err(invalid)?;
+        let first = &sharing[0];
+        let socket = Socket::bind(Binding {
+            address: &first.address,
+            reuse_port: first.reuse_port,
+            backlog: first.backlog,
+            mode: check::mode(first).map_err(invalid)?,
+        });
+        let bound = socket.and_then(|socket| Self::over(first, sites, socket));
+        bound.map_err(|source| BindError::of(first, source))
+    }
+
+    /// Writes the errors of the listener itself as `pick` says, such as 421. By default they are RFC 9457
+    /// problem details.
+    #[must_use]
+    pub fn with_render(mut self, pick: impl PickRender + Send + Sync + 'static) -> Self {
+        self.render = Rendered(Arc::new(pick));
+        self
+    }
+
+    /// Changes the listener while it serves.
+    pub fn handle(&self) -> ListenerHandle {
+        ListenerHandle(self.shared.clone())
+    }
+
+    /// Takes over a socket that is bound already, as a supervisor hands one over. Who waits in its queue is served.
+    ///
+    /// # Errors
+    ///
+    /// When it is no socket that can accept, or the settings cannot be.
     ///
     /// # Panics
     ///
     /// Outside a Tokio runtime with I/O enabled.
     pub fn from_socket(
-        config: ListenerConfig,
+        sharing: &[ListenerConfig],
         socket: std::net::TcpListener,
     ) -> std::io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        let socket = TcpListener::from_std(socket)?;
+        let sites = Sites::new(sharing, None).map_err(invalid)?;
+        Self::over(&sharing[0], sites, Socket::of(socket)?)
+    }
+
+    fn over(first: &ListenerConfig, sites: Sites, socket: Socket) -> std::io::Result<Self> {
         Ok(Self {
             local: socket.local_addr()?,
             socket,
-            config,
+            name: first.name.clone(),
+            shared: Arc::new(Shared::new(sites, first.address.clone())),
             counters: ConnectionCounters::default(),
+            render: Rendered(Arc::new(|_: &Parts| -> Arc<dyn Render> {
+                Arc::new(Problem)
+            })),
         })
-    }
-
-    /// The same socket once more, with the same queue. The port stays open until both are closed.
-    ///
-    /// # Errors
-    ///
-    /// When the process has no further file descriptor.
-    pub fn duplicate(&self) -> std::io::Result<std::net::TcpListener> {
-        #[cfg(unix)]
-        let socket = std::os::fd::AsFd::as_fd(&self.socket).try_clone_to_owned()?;
-        #[cfg(windows)]
-        let socket =
-            std::os::windows::io::AsSocket::as_socket(&self.socket).try_clone_to_owned()?;
-        Ok(socket.into())
     }
 
     /// Counts connections here.
@@ -175,8 +210,8 @@ impl Listener {
     }
 
     /// The address bound, with the port the system chose when port 0 was asked for.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local
+    pub fn local_addr(&self) -> &Address {
+        &self.local
     }
 
     /// Accepts connections and serves them, until `shutdown` begins and every connection has ended or its
@@ -205,27 +240,34 @@ impl Listener {
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listener")
-            .field("name", &self.config.name)
+            .field("name", &self.name)
             .field("local", &self.local)
             .finish_non_exhaustive()
     }
 }
 
-#[derive(Debug)]
+fn invalid(error: ConfigError) -> IoError {
+    IoError::new(std::io::ErrorKind::InvalidInput, error)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("listener `{name}` cannot bind {address}")]
 struct BindError {
-    config: ListenerConfig,
-    source: std::io::Error,
+    name: Arc<str>,
+    address: Address,
+    source: IoError,
 }
 
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ListenerConfig { name, address, .. } = &self.config;
-        write!(f, "listener `{name}` cannot bind {address}")
-    }
-}
-
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
+impl BindError {
+    fn of(config: &ListenerConfig, source: IoError) -> IoError {
+        let (name, address) = (config.name.clone(), config.address.clone());
+        IoError::new(
+            source.kind(),
+            Self {
+                name,
+                address,
+                source,
+            },
+        )
     }
 }

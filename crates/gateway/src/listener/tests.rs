@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use portcullis_core::body::{Body, Ended};
+use portcullis_core::config::ListenerLimits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -57,11 +58,12 @@ async fn answer(
 }
 
 async fn start(limit: impl FnOnce(&mut ListenerLimits)) -> Running {
-    let mut config = ListenerConfig::new("web", "127.0.0.1:0".parse().unwrap());
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let mut config = ListenerConfig::new("web", any);
     limit(&mut config.limits);
     let counters = ConnectionCounters::default();
     let listener = Listener::bind(config).await.unwrap();
-    let address = listener.local_addr();
+    let address = listener.local_addr().ip().unwrap();
     let listener = listener.with_counters(counters.clone());
     let shutdown = Shutdown::new();
     let (send, streams) = mpsc::unbounded_channel();

@@ -14,6 +14,7 @@ use super::digest::{Digest, Gather};
 use super::services::Services;
 use super::settings::{self, Settings};
 use super::{Basis, Route, Served, Snapshot, join, matching};
+use crate::listener;
 use crate::upstream::Transports;
 
 /// What one error takes down with it.
@@ -164,7 +165,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Refuses the listeners whose policies are wrong, or of which a fault is known. What they were in the
+    /// Refuses the listeners whose policies or settings are wrong, or of which a fault is known. What they were in the
     /// last build stands in for them; those that have not been there are returned: they stay closed.
     fn check_listeners(
         &self,
@@ -176,12 +177,17 @@ impl<'a> Builder<'a> {
         let mut closed = BTreeSet::new();
         for (id, listener) in listeners {
             // Calls of any protocol come in here; of those there are, this one takes all policies.
-            let wrong = Chain::<Llm>::build(services, &[scope(id, listener)]).err();
-            if wrong.is_none() && self.faults.iter().all(|(faulty, _)| faulty != id) {
-                continue;
-            }
-            if let Some(wrong) = wrong {
-                report.refuse(id.clone(), wrong);
+            let policies = Chain::<Llm>::build(services, &[scope(id, listener)]);
+            match policies.and_then(|_| listener::check(listener)) {
+                Err(wrong) => report.refuse(id.clone(), wrong),
+                Ok(warnings) => {
+                    for warning in warnings {
+                        report.warn(id.clone(), warning);
+                    }
+                    if self.faults.iter().all(|(faulty, _)| faulty != id) {
+                        continue;
+                    }
+                }
             }
             match previous.listeners.get(id) {
                 Some(last) => *listener = last.clone(),

@@ -1,15 +1,16 @@
 //! The projects of a realm side by side: what they share, claim twice, or keep of the last good build.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use portcullis_core::config::{
-    Backend, ConfigError, Kind, Listener, Loaded, ObjectId, Report, Route as WantedRoute, nearest,
+    Address, Backend, ConfigError, Kind, Listener, Loaded, ObjectId, Report, Route as WantedRoute,
+    nearest,
 };
 
 use super::services::Made;
 use super::{Route, Snapshot};
+use crate::listener::check_shared;
 
 /// Takes what the source could not read into the report.
 pub(super) fn note_unread(loaded: &Loaded, report: &mut Report) {
@@ -42,19 +43,36 @@ pub(super) fn listeners(
         }
     }
     claims.sort_by_key(|(new, ..)| *new);
-    let mut owners: HashMap<SocketAddr, ObjectId> = HashMap::new();
+    let mut owners: HashMap<&Address, Vec<(ObjectId, &Listener)>> = HashMap::new();
     let mut listeners = BTreeMap::new();
     for (_, id, listener) in claims {
-        if let Some(owner) = owners.get(&listener.address) {
-            report.refuse(id, taken(listener, owner));
-            continue;
-        }
-        if listener.address.port() != 0 {
-            owners.insert(listener.address, id.clone());
+        if listener.address.is_definite() {
+            let sharing = owners.entry(&listener.address).or_default();
+            if let Err(error) = may_join(&id, listener, sharing) {
+                report.refuse(id, error);
+                continue;
+            }
+            sharing.push((id.clone(), listener));
         }
         listeners.insert(id, listener.clone());
     }
     listeners
+}
+
+/// Whether a listener may have the address of these, which have it already: only of one project, and for
+/// different hosts.
+fn may_join(
+    id: &ObjectId,
+    listener: &Listener,
+    sharing: &[(ObjectId, &Listener)],
+) -> Result<(), ConfigError> {
+    let foreign = |(owner, _): &&(ObjectId, &Listener)| owner.project != id.project;
+    if let Some((owner, _)) = sharing.iter().find(foreign) {
+        return Err(taken(listener, owner));
+    }
+    let mut all: Vec<_> = sharing.iter().map(|(_, other)| *other).collect();
+    all.push(listener);
+    check_shared(&all)
 }
 
 fn taken(listener: &Listener, owner: &ObjectId) -> ConfigError {
@@ -146,9 +164,10 @@ pub(super) fn keep_listeners(
     keep: impl Fn(&ObjectId) -> bool,
 ) {
     for (id, last) in previous.listeners.iter().filter(|(id, _)| keep(id)) {
-        let address = last.address;
-        let mut others = listeners.iter().filter(|(other, _)| *other != id);
-        if address.port() == 0 || others.all(|(_, other)| other.address != address) {
+        let others = listeners.iter().filter(|(other, _)| *other != id);
+        let there = others.filter(|(_, other)| other.address == last.address);
+        let sharing: Vec<_> = there.map(|(id, other)| (id.clone(), other)).collect();
+        if !last.address.is_definite() || may_join(id, last, &sharing).is_ok() {
             listeners.insert(id.clone(), last.clone());
         }
     }

@@ -133,12 +133,12 @@ impl Body for RequestBody {
 
 impl fmt::Display for RequestBodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str("request body could not be read")
     }
 }
 
 impl Error for RequestBodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
+        Some(self.0.as_ref())
     }
 }

@@ -178,7 +178,7 @@ fn a_bad_object_is_refused_alone() {
         (
             "listeners",
             json!({"name": "l", "address": "localhost"}),
-            "p/listener/l /listeners/0/address: invalid socket address syntax",
+            "p/listener/l /listeners/0/address: not an IP address and port like `127.0.0.1:8080`, or `unix:/path/to/socket`",
         ),
         (
             "listeners",

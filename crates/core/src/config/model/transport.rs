@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::{Duration, Pointer, Secret};
+use crate::config::{Duration, Pointer, Secret, TlsVersion};
 
 /// How connections to an endpoint are made. Without any of it: HTTP/1.1, the system's certificate
 /// authorities, the system's name lookup, no proxy.
@@ -89,18 +89,6 @@ pub struct TransportTls {
 pub enum WellKnown {
     /// Those of the operating system.
     System,
-}
-
-/// A version of TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-pub enum TlsVersion {
-    /// TLS 1.2.
-    #[default]
-    #[serde(rename = "1.2")]
-    Tls12,
-    /// TLS 1.3.
-    #[serde(rename = "1.3")]
-    Tls13,
 }
 
 /// A certificate with its key.

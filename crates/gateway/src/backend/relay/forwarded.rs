@@ -74,7 +74,7 @@ impl Forwarded {
         if self.mode == ForwardedMode::Pass {
             return;
         }
-        let peer = from.map(|from| from.peer.ip().to_canonical());
+        let peer = from.and_then(|from| Some(from.peer?.ip().to_canonical()));
         if self.mode == ForwardedMode::Remove || !self.trusts(peer) {
             for name in [FOR, PROTO, WANTED_HOST, PORT, REAL_IP, FORWARDED] {
                 headers.remove(name);
@@ -91,16 +91,21 @@ impl Forwarded {
 }
 
 fn append(headers: &mut HeaderMap, uri: &Uri, from: &ConnectionInfo) {
-    let peer = from.peer.ip().to_canonical();
+    let peer = from.peer.map(|peer| peer.ip().to_canonical());
     let host = match uri.authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
         None => headers.get(HOST).cloned(),
     };
-    extend(headers, FOR, &peer.to_string());
+    // A client of a unix socket has no address: what is not known is left out, or said to be unknown.
+    if let Some(peer) = peer {
+        extend(headers, FOR, &peer.to_string());
+    }
     if headers.contains_key(FORWARDED) {
+        let scheme = &from.scheme;
         let node = match peer {
-            IpAddr::V4(v4) => format!("for={v4};proto={}", from.scheme),
-            IpAddr::V6(v6) => format!("for=\"[{v6}]\";proto={}", from.scheme),
+            Some(IpAddr::V4(v4)) => format!("for={v4};proto={scheme}"),
+            Some(IpAddr::V6(v6)) => format!("for=\"[{v6}]\";proto={scheme}"),
+            None => format!("for=unknown;proto={scheme}"),
         };
         extend(headers, FORWARDED, &node);
     }
@@ -146,7 +151,7 @@ mod tests {
         for (name, value) in sent {
             headers.append(*name, value.parse().unwrap());
         }
-        let peer = "[::ffff:192.0.2.7]:1234".parse().unwrap();
+        let peer: std::net::SocketAddr = "[::ffff:192.0.2.7]:1234".parse().unwrap();
         let from = ConnectionInfo::new(peer, peer, "web");
         forwarded.write(&mut headers, &Uri::from_static("/x"), Some(&from));
         headers.remove(HOST);

@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::listener::ConnectionCounters;
+use crate::listener::{ConnectionCounters, NotAfter};
 
 pub use config::ConfigMetrics;
 use labels::{
@@ -89,6 +89,8 @@ struct Families {
     full: Family<ListenerLabels, Counter>,
     failed: Family<ListenerLabels, Counter>,
     cut: Family<ListenerLabels, Counter>,
+    refused: Family<ListenerLabels, Counter>,
+    not_after: NotAfter,
 }
 
 impl Metrics {
@@ -139,6 +141,8 @@ impl Metrics {
             full: families.full.get_or_create_owned(&labels),
             failed: families.failed.get_or_create_owned(&labels),
             cut: families.cut.get_or_create_owned(&labels),
+            refused: families.refused.get_or_create_owned(&labels),
+            not_after: families.not_after.clone(),
         }
     }
 
@@ -180,6 +184,8 @@ impl Families {
             full: Family::default(),
             failed: Family::default(),
             cut: Family::default(),
+            refused: Family::default(),
+            not_after: NotAfter::default(),
         }
     }
 
@@ -253,6 +259,12 @@ impl Families {
             "Connections cut at the end of a shutdown's grace period",
             self.cut.clone(),
         );
+        registry.register(
+            "portcullis_connections_refused",
+            "Connections closed before their first request, as by a failed TLS handshake",
+            self.refused.clone(),
+        );
+        self.not_after.register(registry);
     }
 }
 

@@ -165,6 +165,7 @@ async fn a_request_body_that_fails_is_named_as_the_cause() {
     let error = client().call(request).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Body);
     let cause = error.source().unwrap().source().unwrap();
+    let cause = cause.source().unwrap();
     assert_eq!(cause.to_string(), "client left");
 }
 

@@ -99,8 +99,8 @@ impl Tls {
             hostname: material::hostname(wanted.hostname.as_deref())?,
             names: material::names(&wanted.subject_alt_names)?,
             versions: match wanted.min_version {
-                TlsVersion::Tls12 => SINCE_12,
                 TlsVersion::Tls13 => ONLY_13,
+                _ => SINCE_12,
             },
             anyone: wanted.insecure_skip_verify,
             settings: OnceCell::new(),

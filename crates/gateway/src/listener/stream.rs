@@ -1,0 +1,169 @@
+//! The first stretch of the line: what a connection runs over: TCP or a unix socket, encrypted or not.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+use tokio_rustls::server::TlsStream;
+
+/// A socket as it was accepted.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Stream {
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
+
+    pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_read(buffer),
+        }
+    }
+}
+
+/// A socket and what was read from it too early, which comes first.
+#[derive(Debug)]
+pub(super) struct Rewound {
+    pub(super) before: Bytes,
+    pub(super) stream: Stream,
+}
+
+/// What HTTP is spoken over.
+#[derive(Debug)]
+pub(super) enum Transport {
+    Plain(Stream),
+    Tls(Box<TlsStream<Rewound>>),
+}
+
+/// Hands a method on to whatever is inside.
+macro_rules! each {
+    ($self:expr, $inner:ident => $call:expr) => {
+        match $self.get_mut() {
+            Transport::Plain(Stream::Tcp($inner)) => $call,
+            #[cfg(unix)]
+            Transport::Plain(Stream::Unix($inner)) => $call,
+            Transport::Tls($inner) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        each!(self, inner => Pin::new(inner).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, inner => Pin::new(inner).poll_write(cx, buf))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, inner => Pin::new(inner).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, inner => Pin::new(inner).poll_shutdown(cx))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, inner => Pin::new(inner).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(Stream::Tcp(inner)) => inner.is_write_vectored(),
+            #[cfg(unix)]
+            Self::Plain(Stream::Unix(inner)) => inner.is_write_vectored(),
+            Self::Tls(inner) => inner.is_write_vectored(),
+        }
+    }
+}
+
+/// The same for a socket that is about to be encrypted.
+macro_rules! either {
+    ($self:expr, $inner:ident => $call:expr) => {
+        match &mut $self.get_mut().stream {
+            Stream::Tcp($inner) => $call,
+            #[cfg(unix)]
+            Stream::Unix($inner) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Rewound {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.before.is_empty() {
+            let n = self.before.len().min(buf.remaining());
+            buf.put_slice(&self.before.split_to(n));
+            return Poll::Ready(Ok(()));
+        }
+        either!(self, inner => Pin::new(inner).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Rewound {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, inner => Pin::new(inner).poll_write(cx, buf))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, inner => Pin::new(inner).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, inner => Pin::new(inner).poll_shutdown(cx))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, inner => Pin::new(inner).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.stream {
+            Stream::Tcp(inner) => inner.is_write_vectored(),
+            #[cfg(unix)]
+            Stream::Unix(inner) => inner.is_write_vectored(),
+        }
+    }
+}
