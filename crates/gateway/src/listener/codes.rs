@@ -22,5 +22,15 @@ pub static TOO_MANY_HEADERS: Code = Code {
     remedy: "send fewer, or raise `limits.maxHeaders` of the listener",
 };
 
+/// `transfer_encoding_refused`: the body is framed in a way that is not read here.
+pub static TRANSFER_ENCODING_REFUSED: Code = Code {
+    name: "transfer_encoding_refused",
+    status: 400,
+    kind: Kind::InvalidRequest,
+    fault: Fault::Client,
+    about: "the request has a transfer coding other than `chunked` alone",
+    remedy: "send it with `content-length`, or with `transfer-encoding: chunked` once",
+};
+
 /// Every code of the listener.
-pub static CODES: &[&Code] = &[&HOST_INVALID, &TOO_MANY_HEADERS];
+pub static CODES: &[&Code] = &[&HOST_INVALID, &TOO_MANY_HEADERS, &TRANSFER_ENCODING_REFUSED];
