@@ -16,6 +16,7 @@ pub mod schema;
 pub mod snapshot;
 pub mod source;
 pub mod telemetry;
+pub mod unpack;
 pub mod upstream;
 #[cfg(feature = "providers")]
 pub mod zero;

@@ -124,7 +124,10 @@ impl Encode<Llm> for Provider {
             let (mut head, body) = reply.into_parts();
             if head.status.is_informational() {
                 // Nobody asked to switch protocols, and the caller would be told that it did.
-                return Err(Error::new(&codes::UPSTREAM_BROKEN, codes::UPSTREAM_BROKEN.about));
+                return Err(Error::new(
+                    &codes::UPSTREAM_BROKEN,
+                    codes::UPSTREAM_BROKEN.about,
+                ));
             }
             strip_hop(&mut head.headers);
             let dialect = asked.dialect.clone();

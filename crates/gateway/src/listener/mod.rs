@@ -28,7 +28,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
 use tower_service::Service;
 
-pub use codes::{CODES, HOST_INVALID, TOO_MANY_HEADERS};
+pub use codes::{CODES, HOST_INVALID, TOO_MANY_HEADERS, TRANSFER_ENCODING_REFUSED};
 pub use front::ConnectionInfo;
 pub use shutdown::Shutdown;
 

@@ -12,6 +12,7 @@ use tower_layer::Layer;
 
 use super::services::Services;
 use super::{Route, Served, Snapshot, join, matching};
+use crate::unpack::Unpacker;
 
 /// What one error takes down with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -193,7 +194,8 @@ impl<'a> Builder<'a> {
             return Err(ConfigError::new(route.at.key("backend"), what));
         };
         let chain = Chain::<Llm>::build(services, scopes)?;
-        let codec = LlmCodec::new(services.registry().dialects().to_vec());
+        let codec =
+            LlmCodec::new(services.registry().dialects().to_vec()).unpack(Arc::new(Unpacker));
         let decode = DecodeLayer::<Llm, _>::new(Arc::new(codec));
         let decoded = decode.layer(ArcLayer::stack(&chain.typed, llm));
         Ok(ArcLayer::stack(&chain.http, ArcService::new(decoded)))

@@ -67,7 +67,8 @@ impl Line {
         let call = post("connection: close\r\n", CHAT);
         let answer = self.talk(call).await;
         assert_eq!(answer.statuses(), [200], "{answer:?}");
-        assert_eq!(self.recorder.take(), [self.chat(CHAT)]);
+        // Calls of clients that have left may still be on their way.
+        assert_eq!(self.recorder.take().pop(), Some(self.chat(CHAT)));
     }
 
     /// The bytes the upstream sees of a chat call with this body and no headers of its own.
