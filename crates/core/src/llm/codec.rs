@@ -79,8 +79,12 @@ impl LlmCodec {
         self
     }
 
-    /// Whose call this is, if a dialect claims it.
+    /// Whose call this is, if a dialect claims it. `CONNECT` and `TRACE` are nobody's: the one is no call, and
+    /// the other would have an upstream repeat the gateway's credential.
     pub fn claim(&self, head: &request::Parts) -> Option<Claim> {
+        if matches!(head.method, Method::CONNECT | Method::TRACE) {
+            return None;
+        }
         let path = api_path(head.uri.path());
         self.dialects.iter().find_map(|dialect| {
             let operation = dialect.claim(head, path)?;

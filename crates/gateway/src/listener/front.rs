@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 use portcullis_core::body::Body;
 use portcullis_core::error::Error;
@@ -112,8 +112,13 @@ fn check<B>(request: &Request<B>, max_headers: usize) -> Result<(), Error> {
 /// Whether what was named is a host with or without a port, and in HTTP/2, which has two places for it, the
 /// same in both. Other readers would look for it before or behind a `@`, a `/` or a comma.
 fn is_one_host<B>(request: &Request<B>, header: Option<&HeaderValue>) -> bool {
-    let target = request.uri().authority().map(|a| a.as_str().as_bytes());
+    let uri = request.uri();
+    let target = uri.authority().map(|a| a.as_str().as_bytes());
     let header = header.map(HeaderValue::as_bytes);
+    // Only a tunnel is asked for by a host and nothing else.
+    if target.is_some() && uri.scheme().is_none() && request.method() != Method::CONNECT {
+        return false;
+    }
     if let (Some(target), Some(header), Version::HTTP_2) = (target, header, request.version())
         && !target.eq_ignore_ascii_case(header)
     {

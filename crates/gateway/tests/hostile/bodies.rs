@@ -147,6 +147,53 @@ async fn odd_but_valid_documents_go_on_unchanged() {
     .await;
 }
 
+/// Bytes that are no UTF-8, where the gateway does not read, arrive as they were sent.
+#[tokio::test]
+async fn bytes_that_are_not_utf_8_go_on_byte_for_byte() {
+    let line = Line::start().await;
+    let body = b"{\"model\":\"m\",\"messages\":[\"\x80\xc0\xaf\xed\xa0\x80\xff\"]}";
+    let answer = line.talk(call(body)).await;
+    assert_eq!(answer.statuses(), [200], "{answer:?}");
+    let seen = line.recorder.take_bytes();
+    assert_eq!(seen.len(), 1);
+    assert!(seen[0].ends_with(&[b"\r\n\r\n", &body[..]].concat()));
+    line.is_well().await;
+}
+
+/// The same fault, told to callers of other dialects as those have it.
+#[tokio::test]
+async fn each_dialect_tells_of_a_broken_document_in_its_own_words() {
+    let line = Line::start().await;
+    let dialects = [
+        (
+            "/v1/messages",
+            r#"{"type":"error","error":{"type":"invalid_request_error""#,
+        ),
+        ("/v1/responses", r#"{"error":{"message":"#),
+        ("/v1/embeddings", r#"{"error":{"message":"#),
+        ("/v1/chat/completions", r#"{"error":{"message":"#),
+    ];
+    for (path, begins) in dialects {
+        for body in [&b"{"[..], b"\xff", "[".repeat(100_000).as_bytes()] {
+            let text = String::from_utf8_lossy(&call(body)).into_owned();
+            let text = text.replace("/v1/chat/completions", path);
+            let at = text.find("\r\n\r\n").unwrap();
+            let answer = line.talk([&text.as_bytes()[..at + 4], body].concat()).await;
+            let [reply] = &answer.replies[..] else {
+                panic!("{path}: {answer:?}")
+            };
+            assert_eq!(
+                reply.header("portcullis-error"),
+                Some("body_not_json"),
+                "{path}"
+            );
+            assert!(reply.body.starts_with(begins), "{path}: {}", reply.body);
+        }
+    }
+    assert!(line.recorder.take().is_empty());
+    line.is_well().await;
+}
+
 /// The built-in model reads more of a document than the gateway does, and stands it as well.
 #[tokio::test]
 async fn the_built_in_model_stands_hostile_documents() {

@@ -168,23 +168,89 @@ async fn a_large_head_is_refused_and_costs_no_upstream_call() {
     .await;
 }
 
-/// A head without end is cut off when it is too large, however slowly it is read.
+/// A head without end is cut off when it is too large, however it goes on.
 #[tokio::test]
 async fn an_endless_head_is_refused_while_it_comes() {
     let line = Line::start().await;
-    let mut socket = TcpStream::connect(line.addr).await.unwrap();
     let begin = "GET /v1/models HTTP/1.1\r\nhost: a\r\n";
-    socket.write_all(begin.as_bytes()).await.unwrap();
-    let (mut reader, mut writer) = socket.split();
-    let mut sent = 0_usize;
-    while sent < 64 << 20 && writer.write_all(&[b'a'; 4 << 10]).await.is_ok() {
-        sent += 4 << 10;
+    for (begin, more) in [
+        (begin, "a"),
+        (begin, "x-a: 1\r\n"),
+        ("GET /", "a"),
+        ("", "G"),
+        ("", "\r\n"),
+    ] {
+        let mut socket = TcpStream::connect(line.addr).await.unwrap();
+        socket.write_all(begin.as_bytes()).await.unwrap();
+        let (mut reader, mut writer) = socket.split();
+        let (mut sent, piece) = (0_usize, more.repeat(4 << 10));
+        while sent < 64 << 20 && writer.write_all(piece.as_bytes()).await.is_ok() {
+            sent += piece.len();
+        }
+        assert!(
+            sent < 32 << 20,
+            "{more:?}: {sent} bytes of a head were taken"
+        );
+        let mut rest = Vec::new();
+        let read = tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut rest);
+        let ended = tokio::time::timeout(crate::support::PATIENCE, read).await;
+        assert!(ended.is_ok(), "{more:?}: the connection stays");
     }
-    assert!(sent < 32 << 20, "{sent} bytes of a head were taken");
-    let mut rest = Vec::new();
-    let read = tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut rest);
-    let ended = tokio::time::timeout(crate::support::PATIENCE, read).await;
-    assert!(ended.is_ok(), "the connection stays");
+    assert!(line.recorder.take().is_empty());
+    line.is_well().await;
+}
+
+/// Segments that an upstream may resolve to another path, under the gateway's credential, lead nowhere.
+#[tokio::test]
+async fn a_path_does_not_leave_the_upstreams_base() {
+    let line = Line::start().await;
+    for path in [
+        "/v1/../admin",
+        "/v1/models/../../admin",
+        "/../v1/models",
+        "/v1/./models",
+        "/v1/%2e%2e/admin",
+        "/v1/.%2E/admin",
+        "/v1/models/..%2f..%2fadmin",
+        "/v1/models/..%5cadmin",
+        "/v1/..\\admin",
+        "/v1/..;/admin",
+        "/v1/..;a=b/admin",
+        "/v1/models/..",
+    ] {
+        let answer = line.talk(get(path, "host: a.test\r\n")).await;
+        assert_eq!(answer.statuses(), [404], "{path}: {answer:?}");
+        let seen = line.recorder.take();
+        assert!(seen.is_empty(), "{path}: {seen:?}");
+    }
+    line.is_well().await;
+}
+
+/// Methods that are about the way and not about a call make no tunnel, and no call under another name.
+#[tokio::test]
+async fn a_tunnel_is_not_opened() {
+    let line = Line::start().await;
+    for first in [
+        "CONNECT 127.0.0.1:22",
+        "CONNECT other.test:443",
+        "CONNECT /v1/models",
+        "CONNECT http://other.test/",
+        "GET 127.0.0.1:22",
+        "TRACE /v1/models",
+        "TRACE http://a.test/v1/chat/completions",
+        "OPTIONS *",
+        "PRI *",
+    ] {
+        let request = format!("{first} HTTP/1.1\r\nhost: a.test\r\n{CLOSE}\r\n");
+        let answer = line.talk(request).await;
+        assert!(
+            answer.statuses().iter().all(|s| *s >= 400),
+            "{first}: {answer:?}"
+        );
+        assert_ne!(answer.closed, Closed::Open, "{first}");
+        let seen = line.recorder.take();
+        assert!(seen.is_empty(), "{first}: {seen:?}");
+    }
     line.is_well().await;
 }
 

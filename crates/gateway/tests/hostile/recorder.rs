@@ -85,9 +85,14 @@ impl Recorder {
 
     /// The requests seen since the last time: whole ones, and what came of one that is not.
     pub(crate) fn take(&self) -> Vec<String> {
-        let seen = std::mem::take(&mut lock(&self.shared).seen);
+        let seen = self.take_bytes();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         seen.into_iter().map(text).collect()
+    }
+
+    /// The same as they came.
+    pub(crate) fn take_bytes(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut lock(&self.shared).seen)
     }
 
     /// How many bytes were seen.
