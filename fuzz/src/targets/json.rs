@@ -85,7 +85,14 @@ fn walk(data: &[u8]) -> Result<(), JsonError> {
         })? || at.array(value)?;
         if !inside {
             let raw = at.value()?;
-            (raw.as_str(), raw.as_f64(), raw.as_u64(), raw.as_count());
+            assert!(
+                raw.as_u64().is_none() || raw.as_count().is_some(),
+                "a number counts"
+            );
+            assert!(
+                raw.as_str().is_none() || raw.as_f64().is_none(),
+                "text is no number"
+            );
         }
         Ok(())
     }

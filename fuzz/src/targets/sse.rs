@@ -42,7 +42,15 @@ fn split(stream: &[u8], step: usize) -> (Option<Vec<u8>>, Vec<Event>) {
             assert!(frame.fields(&block.raw).count() <= block.raw.len() + 1);
             events.push((name.to_vec(), data.to_vec(), frame.data_lines() > 0));
         }
-        assert_eq!(at as usize, block.raw.len(), "frames are the block");
+        let rest = &block.raw[at as usize..];
+        assert!(
+            rest.is_empty() || block.frames.is_empty(),
+            "frames are the block"
+        );
+        assert!(
+            rest.iter().all(|b| matches!(b, b'\r' | b'\n')),
+            "only a line end is no frame"
+        );
         bytes.extend_from_slice(&block.raw);
     };
     for chunk in stream.chunks(step) {
