@@ -96,7 +96,7 @@ async fn harm(address: SocketAddr, kind: &str) -> Result<()> {
             }
         }
         "client sends noise" => {
-            exchange(&mut socket, b"\x16\x03\x01\x00\xff noise\r\n\r\n").await?
+            exchange(&mut socket, b"\x16\x03\x01\x00\xff noise\r\n\r\n").await?;
         }
         "client speaks half of HTTP/2" => {
             socket

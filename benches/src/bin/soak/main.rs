@@ -9,6 +9,7 @@ mod watch;
 
 use std::io::{Write, stdout};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +102,7 @@ impl Gateway {
         );
         let mut file = tempfile::Builder::new().suffix(".yaml").tempfile()?;
         file.write_all(config.as_bytes())?;
-        let mut command = all_files(std::env::current_exe()?.with_file_name("portcullis"))?;
+        let mut command = all_files(&std::env::current_exe()?.with_file_name("portcullis"))?;
         command.arg("--config").arg(file.path());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         // It waits by blocking, and the upstream is on this thread.
@@ -119,7 +120,7 @@ impl Gateway {
 }
 
 /// A program that may open as many files as the system lets anyone.
-fn all_files(program: std::path::PathBuf) -> Result<Command> {
+fn all_files(program: &Path) -> Result<Command> {
     let build = "cargo build -p portcullis-gateway -p portcullis-benches";
     ensure!(
         program.exists(),
