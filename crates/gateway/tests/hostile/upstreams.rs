@@ -20,6 +20,18 @@ async fn garbage_is_answered_with_an_error() {
     let large = format!("HTTP/1.1 200 OK\r\nx-a: {}\r\n\r\n", "a".repeat(1 << 20));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x-a: 1\r\n".repeat(10_000));
     let cases: &[(&str, &[u8])] = &[
+        (
+            "a folded header",
+            b"HTTP/1.1 200 OK\r\nx-a: 1\r\n x-b: 2\r\ncontent-length: 0\r\n\r\n",
+        ),
+        (
+            "a bare CR in a header",
+            b"HTTP/1.1 200 OK\r\nx-a: 1\rx-b: 2\r\ncontent-length: 0\r\n\r\n",
+        ),
+        (
+            "a null in a header",
+            b"HTTP/1.1 200 OK\r\nx-a: 1\0\r\ncontent-length: 0\r\n\r\n",
+        ),
         ("noise", b"\x00\xff\x16\x03\x01 what is this\r\n\r\n"),
         ("another protocol", b"SSH-2.0-OpenSSH_9.6\r\n"),
         ("a page without a head", b"<html>hello</html>\r\n\r\n"),
@@ -137,6 +149,26 @@ async fn a_reply_nobody_asked_for_is_nobodys() {
         let second = line.talk(post("connection: close\r\n", CALL)).await;
         assert_eq!(second.statuses(), [200], "{behind:?}: {second:?}");
         assert_eq!(second.replies[0].body, r#"{"a":1}"#, "{behind:?}");
+    }
+}
+
+/// A body where HTTP has none is not the beginning of the next reply.
+#[tokio::test]
+async fn a_body_behind_a_reply_without_one_is_nobodys() {
+    let line = Line::start().await;
+    let planted = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n{\"a\":9}";
+    let one =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 7\r\n\r\n{\"a\":1}";
+    for status in ["204 No Content", "304 Not Modified", "205 Reset Content"] {
+        let length = planted.len();
+        let bytes = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{planted}");
+        line.recorder.answer(Script::new(bytes, Then::Keep));
+        let first = line.talk(post("connection: close\r\n", CALL)).await;
+        assert!(!first.replies.is_empty(), "{status}: {first:?}");
+        line.recorder.answer(Script::new(one, Then::Keep));
+        let second = line.talk(post("connection: close\r\n", CALL)).await;
+        assert_eq!(second.statuses(), [200], "{status}: {second:?}");
+        assert_eq!(second.replies[0].body, r#"{"a":1}"#, "{status}: {second:?}");
     }
 }
 
