@@ -31,6 +31,9 @@ struct Arguments {
     /// For so long; a release is tried for 3600.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// Before that, for so long, twice as many clients: pools, caches and the allocator come to their size.
+    #[arg(long, default_value_t = 20)]
+    warm_up: u64,
     /// Instead: so many connections whose heads do not come, beside good traffic.
     #[arg(long)]
     slow: Option<usize>,
@@ -57,23 +60,44 @@ fn main() -> Result<()> {
 
 async fn soak(arguments: Arguments) -> Result<()> {
     let gateway = Gateway::start("").await?;
-    let (counts, end) = (Arc::new(Counts::default()), after(arguments.seconds));
-    let mut clients = JoinSet::new();
-    for n in 0..arguments.good {
-        clients.spawn(traffic::run(gateway.address(), n, end, counts.clone()));
-    }
-    for n in 0..arguments.bad {
-        clients.spawn(harm::run(gateway.address(), n, end, counts.clone()));
-    }
+    let counts = Arc::new(Counts::default());
+    let warm = after(arguments.warm_up);
+    let crowd = Arguments {
+        good: 2 * arguments.good,
+        bad: 2 * arguments.bad,
+        ..arguments
+    };
+    finish(crowd.clients(gateway.address(), warm, &counts)).await?;
+    let end = after(arguments.seconds);
+    let clients = arguments.clients(gateway.address(), end, &counts);
     let watch = Watch::over(&gateway.server, end).await?;
-    while let Some(client) = clients.join_next().await {
-        client?;
-    }
+    finish(clients).await?;
     let mut out = stdout();
     writeln!(out, "| soak of {} s | |\n|---|--:|", arguments.seconds)?;
     write!(out, "{counts}{watch}")?;
     counts.verdict()?;
     watch.verdict()
+}
+
+impl Arguments {
+    /// Sets all clients to work until `end`.
+    fn clients(self, address: SocketAddr, end: Instant, counts: &Arc<Counts>) -> JoinSet<()> {
+        let mut clients = JoinSet::new();
+        for n in 0..self.good {
+            clients.spawn(traffic::run(address, n, end, counts.clone()));
+        }
+        for n in 0..self.bad {
+            clients.spawn(harm::run(address, n, end, counts.clone()));
+        }
+        clients
+    }
+}
+
+async fn finish(mut clients: JoinSet<()>) -> Result<()> {
+    while let Some(client) = clients.join_next().await {
+        client?;
+    }
+    Ok(())
 }
 
 fn after(seconds: u64) -> Instant {
