@@ -29,3 +29,13 @@ bench:
 # Write the generated pages and schemas anew.
 generate:
     UPDATE=1 cargo test -p portcullis
+
+# Hunt with every fuzz target, or those named, for so many seconds each. Needs nightly and cargo-fuzz.
+fuzz seconds="60" targets="sse head json usage route pattern config":
+    cd fuzz && for target in {{ targets }}; do \
+        cargo +nightly fuzz run -s none "$target" -- -max_total_time={{ seconds }} -max_len=16384 || exit 1; done
+
+# A release is soaked for an hour.
+soak seconds="3600":
+    cargo build --release -p portcullis-gateway -p portcullis-benches
+    target/release/soak --seconds {{ seconds }}

@@ -19,6 +19,7 @@ pub mod snapshot;
 pub mod source;
 mod status;
 pub mod telemetry;
+pub mod unpack;
 pub mod upstream;
 #[cfg(feature = "providers")]
 pub mod zero;

@@ -122,6 +122,13 @@ impl Encode<Llm> for Provider {
         let max_reply = self.max_reply;
         Box::pin(async move {
             let (mut head, body) = reply.into_parts();
+            if head.status.is_informational() {
+                // Nobody asked to switch protocols, and the caller would be told that it did.
+                return Err(Error::new(
+                    &codes::UPSTREAM_BROKEN,
+                    codes::UPSTREAM_BROKEN.about,
+                ));
+            }
             strip_hop(&mut head.headers);
             let dialect = asked.dialect.clone();
             let body = if !is_modelled(&asked, &head.headers) {

@@ -5,6 +5,7 @@
 
 mod collect;
 mod on_end;
+mod unpack;
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -17,6 +18,7 @@ use http_body::{Frame, SizeHint};
 use crate::error::{BoxError, Error, codes};
 
 pub use on_end::{End, Ended};
+pub use unpack::{MaxUnpacked, Unpack};
 
 /// A request or reply body: bytes at hand, or a stream of frames.
 ///

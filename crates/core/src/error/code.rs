@@ -134,7 +134,7 @@ pub mod codes {
         BODY_TOO_LARGE "body_too_large" 413 TooLarge Client
             "the body is larger than allowed" "send less, or raise the body limit of the route";
         BODY_ENCODED "body_encoded" 415 InvalidRequest Client
-            "the request body is compressed, which this endpoint does not read" "send it without `content-encoding`";
+            "the request body is compressed in a way this endpoint does not read" "send it plain, or in one of gzip, deflate, br and zstd";
         BODY_NOT_JSON "body_not_json" 400 InvalidRequest Client
             "the request body is not valid JSON" "the message names the byte at which reading stopped";
         DUPLICATE_KEY "duplicate_key" 400 InvalidRequest Client

@@ -6,7 +6,7 @@ use http::header::CONTENT_ENCODING;
 use http::{HeaderValue, Method, request};
 
 use super::{Dialect, Head, Llm, LlmInput, LlmRequest, LlmResponse, Operation, TakeOnce};
-use crate::body::Body;
+use crate::body::{Body, MaxUnpacked, Unpack};
 use crate::context::Context;
 use crate::error::{Error, codes};
 use crate::payload::Payload;
@@ -21,6 +21,7 @@ pub const MAX_REQUEST: u64 = 32 << 20;
 pub struct LlmCodec {
     dialects: Arc<[Arc<dyn Dialect>]>,
     max_request: u64,
+    unpack: Option<Arc<dyn Unpack>>,
 }
 
 /// What a call is, by its HTTP head alone.
@@ -58,7 +59,16 @@ impl LlmCodec {
         Self {
             dialects: dialects.into(),
             max_request: MAX_REQUEST,
+            unpack: None,
         }
+    }
+
+    /// Reads compressed request documents too, by what is given; without it they are refused. They go on
+    /// as if they had been sent plain.
+    #[must_use]
+    pub fn unpack(mut self, unpack: Arc<dyn Unpack>) -> Self {
+        self.unpack = Some(unpack);
+        self
     }
 
     /// Bounds the request documents it holds in memory, in bytes. Bodies it does not read are not bound
@@ -69,8 +79,12 @@ impl LlmCodec {
         self
     }
 
-    /// Whose call this is, if a dialect claims it.
+    /// Whose call this is, if a dialect claims it. `CONNECT` and `TRACE` are nobody's: the one is no call, and
+    /// the other would have an upstream repeat the gateway's credential.
     pub fn claim(&self, head: &request::Parts) -> Option<Claim> {
+        if matches!(head.method, Method::CONNECT | Method::TRACE) {
+            return None;
+        }
         let path = api_path(head.uri.path());
         self.dialects.iter().find_map(|dialect| {
             let operation = dialect.claim(head, path)?;
@@ -98,7 +112,7 @@ impl LlmCodec {
             Error::new(&codes::ROUTE_NOT_FOUND, what)
         })?;
         let (facts, body) = if claim.operation.reads_body() {
-            let raw = self.read(&head, body).await?;
+            let raw = self.read(&mut head, body).await?;
             let facts = claim.read(&head, &raw)?;
             (facts, LlmInput::Json(Payload::from(raw)))
         } else {
@@ -131,16 +145,33 @@ impl LlmCodec {
         })
     }
 
-    async fn read(&self, head: &request::Parts, body: Body) -> Result<bytes::Bytes, Error> {
-        let identity = HeaderValue::from_static("identity");
-        if head
-            .headers
-            .get(CONTENT_ENCODING)
-            .is_some_and(|e| e != identity)
-        {
-            return Err(Error::new(&codes::BODY_ENCODED, codes::BODY_ENCODED.about));
+    async fn read(&self, head: &mut request::Parts, body: Body) -> Result<bytes::Bytes, Error> {
+        match head.headers.get(CONTENT_ENCODING) {
+            None => body.collect(self.max_request).await,
+            // Boxed, because it is rare and would make the future of every call larger.
+            Some(_) => Box::pin(self.read_packed(head, body)).await,
         }
-        body.collect(self.max_request).await
+    }
+
+    async fn read_packed(
+        &self,
+        head: &mut request::Parts,
+        body: Body,
+    ) -> Result<bytes::Bytes, Error> {
+        let refused = || Error::new(&codes::BODY_ENCODED, codes::BODY_ENCODED.about);
+        let mut codings = head.headers.get_all(CONTENT_ENCODING).iter();
+        let (Some(coding), None) = (codings.next(), codings.next()) else {
+            return Err(refused());
+        };
+        if coding == HeaderValue::from_static("identity") {
+            return body.collect(self.max_request).await;
+        }
+        let bound = head.extensions.get::<MaxUnpacked>().map(|bound| bound.0);
+        let max = self.max_request.min(bound.unwrap_or(u64::MAX));
+        let unpacker = self.unpack.as_ref().ok_or_else(refused)?;
+        let unpacked = unpacker.unpack(coding, body, max).ok_or_else(refused)?;
+        head.headers.remove(CONTENT_ENCODING);
+        unpacked.await
     }
 }
 

@@ -163,7 +163,8 @@ impl Origin {
     ///
     /// # Errors
     ///
-    /// `invalid_field` for a path with `.` or `..` segments, which could leave the base path.
+    /// `invalid_field` for a path with `.` or `..` segments, which could leave the base path, and for one that
+    /// begins with no slash, which would change its last segment.
     pub fn request(
         &self,
         method: Method,
@@ -191,6 +192,13 @@ impl Origin {
             return Err(Error::new(
                 &codes::INVALID_FIELD,
                 "the path has a `.` or `..` segment",
+            ));
+        }
+        if !(path.is_empty() || path.starts_with('/')) {
+            // `*` behind a base path would be another path.
+            return Err(Error::new(
+                &codes::INVALID_FIELD,
+                "the path does not begin with a slash",
             ));
         }
         let base = &*self.base;

@@ -22,6 +22,16 @@ pub static TOO_MANY_HEADERS: Code = Code {
     remedy: "send fewer, or raise `limits.maxHeaders` of the listener",
 };
 
+/// `transfer_encoding_refused`: the body is framed in a way that is not read here.
+pub static TRANSFER_ENCODING_REFUSED: Code = Code {
+    name: "transfer_encoding_refused",
+    status: 400,
+    kind: Kind::InvalidRequest,
+    fault: Fault::Client,
+    about: "the request has a transfer coding other than `chunked` alone",
+    remedy: "send it with `content-length`, or with `transfer-encoding: chunked` once",
+};
+
 /// `host_unknown`: no listener at the address is for the host.
 pub static HOST_UNKNOWN: Code = Code {
     name: "host_unknown",
@@ -59,4 +69,5 @@ pub static CODES: &[&Code] = &[
     &HOST_UNKNOWN,
     &MISDIRECTED,
     &BODY_TIMEOUT,
+    &TRANSFER_ENCODING_REFUSED,
 ];

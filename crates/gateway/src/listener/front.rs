@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::{CONNECTION, HOST};
+use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
 use http::uri::Scheme;
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use portcullis_core::body::Body;
@@ -173,11 +173,52 @@ fn check<B>(request: &Request<B>, max_headers: usize) -> Result<(), Error> {
     let mut hosts = headers.get_all(HOST).iter();
     let first = hosts.next();
     let missing = first.is_none() && request.version() == Version::HTTP_11;
-    if missing || hosts.next().is_some() {
+    if missing || hosts.next().is_some() || !is_one_host(request, first) {
         let code = &codes::HOST_INVALID;
         return Err(Error::new(code, code.about));
     }
+    if !is_framed_once(headers) {
+        let code = &codes::TRANSFER_ENCODING_REFUSED;
+        return Err(Error::new(code, code.about));
+    }
     Ok(())
+}
+
+/// Whether what was named is a host with or without a port, and in HTTP/2, which has two places for it, the
+/// same in both. Other readers would look for it before or behind a `@`, a `/` or a comma.
+fn is_one_host<B>(request: &Request<B>, header: Option<&HeaderValue>) -> bool {
+    let uri = request.uri();
+    let target = uri.authority().map(|a| a.as_str().as_bytes());
+    let header = header.map(HeaderValue::as_bytes);
+    // Only a tunnel is asked for by a host and nothing else.
+    if target.is_some() && uri.scheme().is_none() && request.method() != Method::CONNECT {
+        return false;
+    }
+    if let (Some(target), Some(header), Version::HTTP_2) = (target, header, request.version())
+        && !target.eq_ignore_ascii_case(header)
+    {
+        return false;
+    }
+    target.is_none_or(is_plain) && header.is_none_or(is_plain)
+}
+
+fn is_plain(host: &[u8]) -> bool {
+    let odd = |b: &u8| !b.is_ascii_graphic() || b"@/\\?#,".contains(b);
+    !host.iter().any(odd)
+}
+
+/// Whether there is no transfer coding but one `chunked`. The server below looks at the last one only, and
+/// would hand on, as if it were plain, what is compressed or chunked twice.
+fn is_framed_once(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(only) = codings.next() else {
+        return true;
+    };
+    codings.next().is_none()
+        && only
+            .as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"chunked")
 }
 
 pin_project_lite::pin_project! {
@@ -261,6 +302,36 @@ mod tests {
             assert_eq!(refused(Request::builder().version(version)), None);
             let two = host().header(HOST, "b").version(version);
             assert_eq!(refused(two), Some("host_invalid"));
+        }
+    }
+
+    #[test]
+    fn a_host_has_nothing_around_it_and_is_the_same_in_both_places_of_http_2() {
+        let one = |host: &str| refused(Request::builder().header(HOST, host));
+        assert_eq!(one("a.test:80"), None);
+        assert_eq!(one("[::1]:80"), None);
+        for odd in ["b@a", "a/b", "a, b", "a b", "a\\b", "a?b", "a#b", "\u{e9}"] {
+            assert_eq!(one(odd), Some("host_invalid"), "{odd}");
+        }
+        let both = |version| {
+            let request = Request::get("http://a.test/").version(version);
+            refused(request.header(HOST, "b.test"))
+        };
+        assert_eq!(both(Version::HTTP_11), None);
+        assert_eq!(both(Version::HTTP_2), Some("host_invalid"));
+        let same = Request::get("http://a.test/").version(Version::HTTP_2);
+        assert_eq!(refused(same.header(HOST, "A.test")), None);
+    }
+
+    #[test]
+    fn only_chunks_and_only_once() {
+        let coded = |coding: &str| {
+            let request = Request::builder().header(HOST, "a");
+            refused(request.header(TRANSFER_ENCODING, coding))
+        };
+        assert_eq!(coded("Chunked"), None);
+        for other in ["gzip, chunked", "chunked, chunked", ",chunked", ""] {
+            assert_eq!(coded(other), Some("transfer_encoding_refused"), "{other}");
         }
     }
 

@@ -48,7 +48,10 @@ use tower_service::Service;
 #[cfg(feature = "providers")]
 pub(crate) use check::answers;
 pub use check::{check, check_shared};
-pub use codes::{BODY_TIMEOUT, CODES, HOST_INVALID, HOST_UNKNOWN, MISDIRECTED, TOO_MANY_HEADERS};
+pub use codes::{
+    BODY_TIMEOUT, CODES, HOST_INVALID, HOST_UNKNOWN, MISDIRECTED, TOO_MANY_HEADERS,
+    TRANSFER_ENCODING_REFUSED,
+};
 pub use config::ListenerConfig;
 pub use front::ConnectionInfo;
 pub use handle::ListenerHandle;

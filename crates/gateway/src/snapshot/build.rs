@@ -15,6 +15,7 @@ use super::services::Services;
 use super::settings::{self, Settings};
 use super::{Basis, Route, Served, Snapshot, join, matching};
 use crate::listener;
+use crate::unpack::Unpacker;
 use crate::upstream::Transports;
 
 /// What one error takes down with it.
@@ -285,7 +286,8 @@ impl<'a> Builder<'a> {
             return Err(ConfigError::new(route.at.key("backend"), what));
         };
         let chain = Chain::<Llm>::build(services, scopes)?;
-        let codec = LlmCodec::new(services.registry().dialects().to_vec());
+        let codec =
+            LlmCodec::new(services.registry().dialects().to_vec()).unpack(Arc::new(Unpacker));
         let decode = DecodeLayer::<Llm, _>::new(Arc::new(codec));
         let decoded = decode.layer(ArcLayer::stack(&chain.typed, llm));
         Ok(ArcLayer::stack(&chain.http, ArcService::new(decoded)))

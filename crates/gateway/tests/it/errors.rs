@@ -205,10 +205,10 @@ async fn a_document_over_the_bound_of_the_gateway_is_refused() {
 }
 
 #[tokio::test]
-async fn a_compressed_document_is_refused() {
+async fn a_document_in_an_unknown_coding_is_refused() {
     let line = models().await;
     for (path, told) in CALLS {
-        let headers = [("content-encoding", "gzip")];
+        let headers = [("content-encoding", "compress")];
         let reply = send(Method::POST, line.url(path), &headers, "\u{1f}").await;
         assert_told(&reply, told, &codes::BODY_ENCODED);
         let ask = r#"{"model":"gpt-test"}"#;

@@ -16,7 +16,8 @@ pub struct BodyLimitPolicy;
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct BodyLimitConfig {
-    /// The largest request body let through, in bytes as sent. Default: 32 MiB.
+    /// The largest request body let through, in bytes as sent; a compressed one must also unpack to no more.
+    /// Default: 32 MiB.
     #[serde(default = "default_request")]
     #[schemars(extend("default" = "32MiB"))]
     pub request: ByteSize,

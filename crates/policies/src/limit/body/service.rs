@@ -3,11 +3,11 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
 use portcullis_core::assemble::PolicyKind;
-use portcullis_core::body::Body;
+use portcullis_core::body::{Body, MaxUnpacked};
 use portcullis_core::context::{self, Decision};
 use portcullis_core::error::{BoxError, Error};
 use tower_service::Service;
@@ -45,7 +45,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        if head.headers.contains_key(CONTENT_ENCODING) {
+            head.extensions.insert(MaxUnpacked(self.max));
+        }
         let record = head.extensions.get::<context::Context>();
         if declared(&head.headers, &body) > self.max {
             if let Some(context) = record {

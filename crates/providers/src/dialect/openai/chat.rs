@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, request};
 use portcullis_core::context::Tokens;
-use portcullis_core::error::Error;
+use portcullis_core::error::{Error, codes};
 use portcullis_core::json::{Cursor, JsonError, Key, Kind, Members, Raw};
 use portcullis_core::llm::{Dialect, EventKind, Head, LlmRequest, Operation};
 use portcullis_core::payload::{Change, Doc, Payload, edit_object};
@@ -61,9 +61,7 @@ impl Dialect for Chat {
         let raw = body.raw().clone();
         let document = Raw::parse(&raw).map_err(head::not_json)?;
         let yes = || Change::Set(Bytes::from_static(b"true"));
-        let options = document
-            .get("stream_options")
-            .filter(|options| !options.is_null());
+        let options = options(document)?.filter(|options| !options.is_null());
         let edits = match options {
             Some(options) => edit_object(options, &[("include_usage", yes())]),
             None => {
@@ -104,6 +102,26 @@ impl Dialect for Chat {
     fn render(&self) -> Arc<dyn Render> {
         Arc::new(RenderOpenAi::chat())
     }
+}
+
+/// The `stream_options` of a call. In another case they are refused: what is added to the call would stand
+/// twice for a reader that ignores case.
+fn options(call: Raw<'_>) -> Result<Option<Raw<'_>>, Error> {
+    let mut options = None;
+    for member in call.members().flatten() {
+        if member.key == "stream_options" {
+            options = Some(member.value);
+        } else if is_options(member.key) {
+            let what = "the key `stream_options` is written in another case";
+            return Err(Error::new(&codes::DUPLICATE_KEY, what).param("stream_options"));
+        }
+    }
+    Ok(options)
+}
+
+fn is_options(key: Key<'_>) -> bool {
+    let name = key.as_str();
+    name.is_some_and(|name| name.eq_ignore_ascii_case("stream_options"))
 }
 
 /// What was found at the top level of a chunk.

@@ -38,6 +38,17 @@ pub(crate) fn claimed(line: &str, headers: &[(&str, &str)]) -> (&'static str, Op
 }
 
 #[test]
+fn options_in_another_case_are_not_added_to() {
+    for key in ["Stream_Options", "stream_optionS", "\\u0053tream_options"] {
+        let body = format!(r#"{{"model":"m","stream":true,"{key}":{{}}}}"#);
+        let mut payload = Payload::from(Bytes::from(body.clone()));
+        let asked = Chat.ask_usage(&chat_request(&body), &mut payload);
+        assert_eq!(asked.unwrap_err().code(), &codes::DUPLICATE_KEY, "{key}");
+        assert_eq!(payload.raw(), &body);
+    }
+}
+
+#[test]
 fn every_call_has_a_dialect_and_an_operation() {
     use Operation::*;
     let (chat, responses) = ("openai-chat", "openai-responses");

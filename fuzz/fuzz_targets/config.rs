@@ -1,0 +1,4 @@
+//! Fuzzes [`portcullis_fuzz::targets::config`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| portcullis_fuzz::targets::config::run(data));
