@@ -126,7 +126,7 @@ impl Listener {
     ///
     /// When the address cannot be bound, with the kind of the system's error. The message names listener
     /// and address; the system's own words are the `source`. When the settings cannot be, with the kind
-    /// `InvalidInput` and a [`ConfigError`](portcullis_core::config::ConfigError) as the source.
+    /// `InvalidInput` and a [`ConfigError`] as the source.
     ///
     /// # Panics
     ///
