@@ -49,7 +49,10 @@ struct Patience {
     /// Bytes that came within this time.
     came: u64,
     since: Option<Instant>,
-    /// Made at the first wait: most bodies come with their head.
+    /// Whether the body was asked for and had nothing once. It never has at first: what came with the head is
+    /// read only when it is wanted, before the task is through.
+    asked: bool,
+    /// Made at the first real wait: most bodies come with their head.
     timer: Option<Pin<Box<Sleep>>>,
     begun: Begun,
 }
@@ -63,6 +66,7 @@ impl<B> RequestBody<B> {
             waited: Duration::ZERO,
             came: 0,
             since: None,
+            asked: false,
             timer: None,
             begun,
         });
@@ -96,6 +100,11 @@ impl Patience {
     /// Whether it is at its end. Else the task is woken when it will be.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         if self.begun.is_noted() {
+            return false;
+        }
+        if !self.asked {
+            self.asked = true;
+            cx.waker().wake_by_ref();
             return false;
         }
         if self.since.is_none() {
