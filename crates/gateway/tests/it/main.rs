@@ -20,6 +20,7 @@ mod passthrough;
 mod proxy;
 mod proxy_protocol;
 mod reload;
+mod renewal;
 mod static_backend;
 mod support;
 mod swaps;

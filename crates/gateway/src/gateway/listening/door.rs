@@ -61,6 +61,13 @@ fn handed_over(gateway: &Gateway, address: SocketAddr) -> Option<std::net::TcpLi
     socket?.try_clone().ok()
 }
 
+/// Whether these are the same listeners, wherever in their files they stand. What a certificate's file holds counts.
+fn say_the_same(some: &Sharing, others: &Sharing) -> bool {
+    let mut pairs = some.iter().zip(others);
+    some.len() == others.len()
+        && pairs.all(|((id, one), (other_id, other))| id == other_id && one.says_the_same(other))
+}
+
 fn configs(sharing: &Sharing) -> Vec<ListenerConfig> {
     sharing
         .iter()
@@ -114,7 +121,7 @@ impl Door {
 
     /// Takes over what the listeners at its socket are now. Connections go on as they are.
     pub(super) fn follow(&mut self, wanted: &Sharing, snapshot: &Arc<Snapshot>) {
-        if self.sharing != *wanted {
+        if !say_the_same(&self.sharing, wanted) {
             // What is wrong with a listener alone or beside others has kept it out of the snapshot.
             if let Err(error) = self.handle.update(&configs(wanted)) {
                 let address = &self.local;
