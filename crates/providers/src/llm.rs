@@ -89,7 +89,8 @@ impl Backend<Llm> for LlmBackend {
             provider = provider.default_header(name, value);
         }
         let endpoint = cx.endpoint(&config.policies, &Pointer::root(), Arc::new(provider))?;
-        let metered = Metered::new(endpoint, endpoint_name(cx.owner(), vendor.name));
+        let metered =
+            Metered::new(endpoint, endpoint_name(cx.owner(), vendor.name)).provider(vendor.name);
         Ok(ArcService::new(LlmService {
             inner: ArcService::new(metered),
             spoken,

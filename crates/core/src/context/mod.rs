@@ -6,6 +6,7 @@
 
 mod exchange;
 mod id;
+mod price;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,6 +19,7 @@ pub use exchange::{
     Attempt, AttemptRecord, Decision, Exchange, ExchangeSink, Outcome, PolicyRecord, Tokens,
 };
 pub use id::RequestId;
+pub use price::{Money, Price, Prices, Rates};
 
 /// Who is calling, as an authentication policy found out.
 #[derive(Clone, Debug, Default)]

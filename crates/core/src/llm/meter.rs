@@ -30,12 +30,24 @@ const BYTES_PER_TOKEN: u64 = 4;
 pub struct Metered {
     inner: ArcService<Llm>,
     endpoint: Arc<str>,
+    provider: Option<&'static str>,
 }
 
 impl Metered {
     /// Meters `inner` under the name of its endpoint.
     pub fn new(inner: ArcService<Llm>, endpoint: Arc<str>) -> Self {
-        Self { inner, endpoint }
+        Self {
+            inner,
+            endpoint,
+            provider: None,
+        }
+    }
+
+    /// Says whose endpoint it is, by the name of the vendor, so that what a call costs can be told.
+    #[must_use]
+    pub fn provider(mut self, vendor: &'static str) -> Self {
+        self.provider = Some(vendor);
+        self
     }
 }
 
@@ -50,6 +62,7 @@ impl Service<LlmRequest> for Metered {
 
     fn call(&mut self, request: LlmRequest) -> Self::Future {
         let mut attempt = request.context.attempt(self.endpoint.clone());
+        attempt.record().provider = self.provider;
         attempt.record().model = (!request.model.is_empty()).then(|| request.model.clone());
         let operation = request.operation;
         let sent = match (&request.body, operation) {

@@ -5,6 +5,7 @@ mod digest;
 mod join;
 mod matching;
 pub(crate) mod offline;
+mod prices;
 mod services;
 mod settings;
 #[cfg(test)]
