@@ -18,7 +18,7 @@ use crate::llm::{LlmInput, LlmRequest};
 /// What an expression can ask of one call. Cheap to make: nothing is looked up before it is asked for.
 #[derive(Debug)]
 pub struct Facts<'a> {
-    request: Head<'a>,
+    request: Option<Head<'a>>,
     context: &'a Context,
     llm: Option<&'a LlmRequest>,
     response: Option<(StatusCode, &'a HeaderMap)>,
@@ -43,7 +43,12 @@ impl<'a> Facts<'a> {
             version: request.version(),
             headers: request.headers(),
         };
-        Self::new(head, context)
+        Self::new(Some(head), context)
+    }
+
+    /// Of a call of which only the context is known.
+    pub fn of_context(context: &'a Context) -> Self {
+        Self::new(None, context)
     }
 
     /// Of the head of an HTTP request.
@@ -54,7 +59,7 @@ impl<'a> Facts<'a> {
             version: head.version,
             headers: &head.headers,
         };
-        Self::new(head, context)
+        Self::new(Some(head), context)
     }
 
     /// Of an LLM call.
@@ -71,7 +76,7 @@ impl<'a> Facts<'a> {
         self
     }
 
-    fn new(request: Head<'a>, context: &'a Context) -> Self {
+    fn new(request: Option<Head<'a>>, context: &'a Context) -> Self {
         Self {
             request,
             context,
@@ -113,12 +118,15 @@ impl<'a> Facts<'a> {
     }
 
     fn of_head_field(&self, field: &str) -> Result<Option<Box<dyn Val + '_>>, ExecutionError> {
-        let Head {
+        let Some(Head {
             method,
             uri,
             version,
             headers,
-        } = self.request;
+        }) = self.request
+        else {
+            return Ok(None);
+        };
         let host = || {
             let named = headers.get(HOST).and_then(|host| host.to_str().ok());
             uri.authority().map(|a| a.as_str()).or(named)
@@ -207,7 +215,11 @@ impl<'a> Facts<'a> {
 
     fn document(&self) -> Option<&Json> {
         let read = || match &self.llm?.body {
-            LlmInput::Json(payload) => serde_json::from_slice(payload.raw()).ok(),
+            // Of a key that stands twice an upstream may read the other one.
+            LlmInput::Json(payload) if payload.view().is_ok_and(|d| d.duplicate().is_none()) => {
+                serde_json::from_slice(payload.raw()).ok()
+            }
+            LlmInput::Json(_) => None,
             LlmInput::Opaque(_) => None,
         };
         self.document.get_or_init(read).as_ref()
