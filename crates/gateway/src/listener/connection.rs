@@ -55,6 +55,7 @@ impl Server {
             patience: Patience {
                 head: limits.header_read_timeout.get(),
                 idle: limits.idle_timeout.get(),
+                half_closed: limits.half_closed_timeout.get(),
             },
         }
     }
@@ -81,10 +82,13 @@ impl Server {
         let Some((version, before)) = first else {
             return;
         };
-        let watched = Watched {
-            socket: TokioIo::new(Rewound::new(before, arrived.transport)),
+        let half_closed = self.patience.half_closed;
+        let watched = TokioIo::new(Watched {
+            socket: Rewound::new(before, arrived.transport),
             activity: activity.clone(),
-        };
+            half_closes: version == Version::H1 && !half_closed.is_zero(),
+            ended: false,
+        });
         let front = Front {
             service,
             sites: sites.clone(),

@@ -154,6 +154,8 @@ impl<S: Clone> Front<S> {
         let begun = Begun::default();
         let (max, patience) = (limits.max_body_bytes.get(), limits.body_read_timeout.get());
         let body = RequestBody::new(body, max, patience, begun.clone());
+        let activity = (parts.version < Version::HTTP_2).then(|| self.activity.clone());
+        let body = body.of_connection(activity);
         (Request::from_parts(parts, Body::new(body)), Some(begun))
     }
 
