@@ -17,12 +17,13 @@ use portcullis_core::route::RequestHead;
 use tower_service::Service;
 
 use super::activity::{Activity, Busy, Counted};
+use super::presence::Presence;
 use super::redirect::redirect;
 use super::request_body::{Begun, RequestBody, too_large};
 use super::sites::{Seat, Site, Sites};
 use super::tls::TlsInfo;
 use super::tunnels::Tunnels;
-use super::{Rendered, codes};
+use super::{OwnReply, Replies, codes};
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
@@ -70,7 +71,9 @@ pub(super) struct Front<S> {
     pub(super) sites: Arc<Sites>,
     pub(super) seat: Seat,
     pub(super) info: ConnectionInfo,
-    pub(super) render: Rendered,
+    pub(super) replies: Replies,
+    /// Of a connection whose listener is not known before its first request.
+    pub(super) presence: Option<Arc<Presence>>,
     pub(super) activity: Arc<Activity>,
 }
 
@@ -89,13 +92,13 @@ where
         let last = spent.is_some_and(|max| self.activity.spend(max));
         let close = last && request.version() < Version::HTTP_2;
         let (state, begun) = match self.check(&request) {
-            Ok(site) => self.enter(site, request),
-            Err(error) => (
-                State::Answered {
-                    reply: Some(self.refuse(request, &error)),
-                },
-                None,
-            ),
+            Ok(site) => {
+                if let Some(presence) = &self.presence {
+                    presence.settle(site);
+                }
+                self.enter(site, request)
+            }
+            Err(error) => (self.answer(None, request, Err(error)), None),
         };
         Call {
             state,
@@ -124,8 +127,7 @@ impl<S: Clone> Front<S> {
     fn enter<F>(&self, site: &Site, request: Request<Incoming>) -> (State<S, F>, Option<Begun>) {
         if let Some(to) = &site.redirect {
             let reply = redirect(to, &request);
-            let reply = reply.unwrap_or_else(|error| self.refuse(request, &error));
-            return (State::Answered { reply: Some(reply) }, None);
+            return (self.answer(Some(site), request, reply), None);
         }
         let (mut request, begun) = self.adapt(request);
         let extensions = request.extensions_mut();
@@ -159,9 +161,23 @@ impl<S: Clone> Front<S> {
         (Request::from_parts(parts, Body::new(body)), Some(begun))
     }
 
-    fn refuse(&self, request: Request<Incoming>, error: &Error) -> Response<Body> {
-        let (head, _) = request.into_parts();
-        self.render.pick(&head).whole(error)
+    /// Answers here, for this listener if it is known.
+    fn answer<F>(
+        &self,
+        site: Option<&Site>,
+        request: Request<Incoming>,
+        own: OwnReply,
+    ) -> State<S, F> {
+        let (mut head, _) = request.into_parts();
+        let mut info = self.info.clone();
+        if let Some(site) = site {
+            info.listener = site.name.clone();
+        }
+        head.extensions.insert(info);
+        let request = Request::from_parts(head, Body::empty());
+        State::Answered {
+            reply: Some(self.replies.write(request, own)),
+        }
     }
 }
 
