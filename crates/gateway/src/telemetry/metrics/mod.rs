@@ -93,6 +93,7 @@ struct Families {
     failed: Family<ListenerLabels, Counter>,
     cut: Family<ListenerLabels, Counter>,
     refused: Family<ListenerLabels, Counter>,
+    malformed: Family<ListenerLabels, Counter>,
     not_after: NotAfter,
 }
 
@@ -145,6 +146,7 @@ impl Metrics {
             failed: families.failed.get_or_create_owned(&labels),
             cut: families.cut.get_or_create_owned(&labels),
             refused: families.refused.get_or_create_owned(&labels),
+            malformed: families.malformed.get_or_create_owned(&labels),
             not_after: families.not_after.clone(),
         }
     }
@@ -190,6 +192,7 @@ impl Families {
             failed: Family::default(),
             cut: Family::default(),
             refused: Family::default(),
+            malformed: Family::default(),
             not_after: NotAfter::default(),
         }
     }
@@ -278,6 +281,11 @@ impl Families {
             "portcullis_connections_refused",
             "Connections closed before their first request, as by a failed TLS handshake",
             self.refused.clone(),
+        );
+        registry.register(
+            "portcullis_connections_malformed",
+            "Connections ended because what the client sent is not HTTP",
+            self.malformed.clone(),
         );
         self.not_after.register(registry);
     }
