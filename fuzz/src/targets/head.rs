@@ -51,8 +51,7 @@ fn edit(request: &LlmRequest, data: &[u8]) {
     };
     assert_eq!(payload.raw(), data, "what nobody edits stays as it is");
     let dialect: &Arc<dyn Dialect> = &request.dialect;
-    let head =
-        |parts, payload: &Payload<_>| dialect.head(request.operation, parts, payload.raw());
+    let head = |parts, payload: &Payload<_>| dialect.head(request.operation, parts, payload.raw());
 
     let (mut parts, mut renamed) = (request.head.clone(), payload.clone());
     dialect
