@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_core::llm::{Dialect, Operation};
 
-use super::{Translation, Wires};
+use super::{Translation, Wire, Wires};
 
 /// What an endpoint speaks, and what can be put into it.
 #[derive(Clone, Debug, Default)]
@@ -34,16 +34,18 @@ impl Spoken {
         if self.dialects.iter().any(|d| d.name() == caller.name()) {
             return Way::Native;
         }
-        if operation != Operation::Chat {
-            return Way::None;
-        }
-        let Some(from) = self.wires.get(caller.name()) else {
+        let can = |wire: &&Arc<dyn Wire>| match operation {
+            Operation::Chat => true,
+            Operation::Embeddings => wire.embeddings().is_some(),
+            _ => false,
+        };
+        let Some(from) = self.wires.get(caller.name()).filter(can) else {
             return Way::None;
         };
         let found = self.dialects.iter().find_map(|spoken| {
             Some(Translation {
                 caller: from.clone(),
-                upstream: self.wires.get(spoken.name())?.clone(),
+                upstream: self.wires.get(spoken.name()).filter(can)?.clone(),
                 spoken: spoken.clone(),
                 strict: self.strict,
             })

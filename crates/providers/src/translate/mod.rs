@@ -14,6 +14,7 @@ mod call;
 mod choose;
 mod conversation;
 mod delta;
+mod embed;
 mod loss;
 mod names;
 mod reply;
@@ -31,6 +32,7 @@ pub use conversation::{
     ToolResult, Turn,
 };
 pub use delta::{Delta, EventReader, EventWriter, Out, Piece};
+pub use embed::{EmbedAsk, EmbedWire, Embedded, Purpose, Vector, VectorForm};
 pub use loss::{Loss, Losses};
 pub use names::{Charset, Names};
 pub use reply::{Choice, Reply, Stop};
