@@ -13,12 +13,16 @@ use portcullis_core::llm::{Dialect, LlmInput, LlmOutput, LlmRequest, LlmResponse
 use portcullis_core::payload::Payload;
 
 use super::{
-    Asked, EmbedWire, Losses, Names, Part, Reply, Target, VectorForm, Wire, Written, stream,
+    Asked, CountWire, EmbedWire, Losses, Names, Part, Reply, Target, VectorForm, Wire, Written,
+    stream,
 };
 use crate::codes::{LOSS_REFUSED, UNTRANSLATABLE};
 
 /// The reply header that lists what of a request the upstream could not be told.
 pub const LOSS_HEADER: HeaderName = HeaderName::from_static("portcullis-loss");
+
+/// The reply header that says that a number of tokens was estimated by the gateway, not counted by the provider.
+pub const ESTIMATE_HEADER: HeaderName = HeaderName::from_static("portcullis-estimate");
 
 /// How calls of one dialect are asked in another.
 #[derive(Clone, Debug)]
@@ -51,6 +55,8 @@ enum Awaited {
     Turn,
     /// Vectors, wanted in this form.
     Vectors(VectorForm),
+    /// A number of tokens.
+    Count,
 }
 
 impl Translation {
@@ -101,6 +107,12 @@ impl Translation {
             let written = to.write_request(&ask, &target, losses)?;
             return Ok((written, Awaited::Vectors(ask.form)));
         }
+        if request.operation == Operation::CountTokens {
+            let (from, to) = self.counting()?;
+            let conversation = from.read_request(head, raw, losses)?;
+            let written = to.write_request(&conversation, &target, losses)?;
+            return Ok((written, Awaited::Count));
+        }
         let conversation = self.caller.read_request(head, raw, losses)?;
         let written = self
             .upstream
@@ -113,6 +125,15 @@ impl Translation {
         let (from, to) = (self.caller.embeddings(), self.upstream.embeddings());
         from.zip(to).ok_or_else(|| {
             let what = "one of the dialects of this call makes no embeddings";
+            Error::new(&UNTRANSLATABLE, what)
+        })
+    }
+
+    /// Both sides as those who count tokens.
+    fn counting(&self) -> Result<(&dyn CountWire, &dyn CountWire), Error> {
+        let (from, to) = (self.caller.counting(), self.upstream.counting());
+        from.zip(to).ok_or_else(|| {
+            let what = "one of the dialects of this call does not count tokens";
             Error::new(&UNTRANSLATABLE, what)
         })
     }
@@ -183,6 +204,12 @@ impl Kept {
             let mut response = LlmResponse::new(head, request.dialect, body);
             response.usage = reply.usage;
             return Ok(response);
+        }
+        if let Awaited::Count = self.awaited {
+            let (to, from) = self.translation.counting()?;
+            let body = to.write_reply(from.read_reply(&raw)?);
+            let body = LlmOutput::Whole(Payload::from(body));
+            return Ok(LlmResponse::new(head, request.dialect, body));
         }
         let mut losses = Losses::default();
         let mut reply = self.translation.upstream.read_reply(&raw, &mut losses)?;

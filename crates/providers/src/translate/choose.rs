@@ -24,6 +24,8 @@ pub(crate) enum Way {
     Native,
     /// In another dialect.
     Translated(Box<Translation>),
+    /// It does not get there: what it asks is estimated here, and answered in the dialect of this wire.
+    Estimated(Arc<dyn Wire>),
     /// Not at all.
     None,
 }
@@ -37,6 +39,7 @@ impl Spoken {
         let can = |wire: &&Arc<dyn Wire>| match operation {
             Operation::Chat => true,
             Operation::Embeddings => wire.embeddings().is_some(),
+            Operation::CountTokens => wire.counting().is_some(),
             _ => false,
         };
         let Some(from) = self.wires.get(caller.name()).filter(can) else {
@@ -50,6 +53,10 @@ impl Spoken {
                 strict: self.strict,
             })
         });
-        found.map_or(Way::None, |found| Way::Translated(Box::new(found)))
+        match found {
+            Some(found) => Way::Translated(Box::new(found)),
+            None if operation == Operation::CountTokens => Way::Estimated(from.clone()),
+            None => Way::None,
+        }
     }
 }

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request};
 use portcullis_core::error::Error;
 
-use super::{Conversation, EmbedWire, EventReader, EventWriter, Losses, Names, Reply, Trouble};
+use super::{
+    Conversation, CountWire, EmbedWire, EventReader, EventWriter, Losses, Names, Reply, Trouble,
+};
 
 /// A dialect as translation reads and writes it: requests, replies, streams and errors, to and from the
 /// neutral form. Pure functions over bytes.
@@ -89,6 +91,11 @@ pub trait Wire: fmt::Debug + Send + Sync + 'static {
 
     /// How it makes vectors of texts, if it does.
     fn embeddings(&self) -> Option<&dyn EmbedWire> {
+        None
+    }
+
+    /// How it counts tokens before a call, if it does.
+    fn counting(&self) -> Option<&dyn CountWire> {
         None
     }
 
