@@ -9,6 +9,7 @@ mod codec;
 mod dialect;
 mod end;
 mod meter;
+mod peek;
 mod stream;
 
 use std::fmt;
@@ -28,6 +29,7 @@ pub use codec::{Claim, LlmCodec, MAX_REQUEST, MODEL_HEADER, api_path};
 pub use dialect::{Dialect, Head, Operation};
 pub use end::{Seen, StreamEnd};
 pub use meter::Metered;
+pub use peek::MAX_PEEK;
 pub use stream::{EventStream, MAX_EVENT, Step};
 
 /// The LLM protocol.
