@@ -4,6 +4,7 @@
 //! behind [`Dialect`]; what the stream of a reply is, behind [`EventStream`].
 
 mod batch;
+mod blocks;
 mod codec;
 mod dialect;
 mod end;
@@ -17,11 +18,12 @@ use http::header::CONTENT_LENGTH;
 use http::{request, response};
 
 use crate::body::{Body, End, Ended};
-use crate::context::{Context, HasContext};
+use crate::context::{Context, HasContext, Tokens};
 use crate::payload::{Doc, Payload};
 use crate::protocol::{Protocol, Reply};
 
 pub use batch::{Batch, Event, EventKind};
+pub use blocks::Blocks;
 pub use codec::{Claim, LlmCodec, MAX_REQUEST, MODEL_HEADER, api_path};
 pub use dialect::{Dialect, Head, Operation};
 pub use end::{Seen, StreamEnd};
@@ -58,6 +60,25 @@ pub struct LlmRequest {
     pub usage_asked: bool,
     /// What was sent.
     pub body: LlmInput,
+}
+
+impl LlmRequest {
+    /// How many input tokens the call probably uses, by the size of its document; none where nothing is
+    /// known, as with a body that is not read.
+    pub fn estimate_input(&self) -> Option<u64> {
+        let bytes = self.counted_bytes();
+        (bytes > 0).then(|| bytes.div_ceil(meter::BYTES_PER_TOKEN))
+    }
+
+    /// The bytes of a document that tokens are counted of.
+    fn counted_bytes(&self) -> u64 {
+        match (&self.body, self.operation) {
+            (LlmInput::Json(payload), Operation::Chat | Operation::Embeddings) => {
+                payload.raw().len() as u64
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// The body of an LLM request.
@@ -101,6 +122,9 @@ pub struct LlmResponse {
     pub dialect: Arc<dyn Dialect>,
     /// What was replied.
     pub body: LlmOutput,
+    /// What a whole reply used, where who wrote it knows: a translator, who read the upstream's own count. Else
+    /// it is read from the reply.
+    pub usage: Option<Tokens>,
     ends: Ends,
 }
 
@@ -115,6 +139,7 @@ impl LlmResponse {
             head,
             dialect,
             body,
+            usage: None,
             ends: Ends::default(),
         }
     }

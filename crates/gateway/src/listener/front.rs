@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use portcullis_core::body::Body;
+use portcullis_core::context::{Certificate, Source};
 use portcullis_core::error::Error;
 use portcullis_core::route::RequestHead;
 use tower_service::Service;
@@ -60,6 +61,23 @@ impl ConnectionInfo {
             listener: listener.into(),
             scheme: Scheme::HTTP,
             tls: None,
+        }
+    }
+
+    /// Who the client is, as policies ask.
+    pub(crate) fn source(&self) -> Source {
+        let client = self.tls.as_ref().and_then(|tls| tls.client.as_ref());
+        let source = Source::new(self.peer);
+        match client {
+            Some(client) => source.certificate(Arc::new(Certificate {
+                subject: client.subject.clone(),
+                subject_alt_names: client
+                    .subject_alt_names
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+            })),
+            None => source,
         }
     }
 }

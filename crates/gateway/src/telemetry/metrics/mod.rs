@@ -6,6 +6,7 @@ mod tally;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -18,8 +19,8 @@ use crate::listener::{ConnectionCounters, NotAfter};
 
 pub use config::ConfigMetrics;
 use labels::{
-    AttemptLabels, CallLabels, FirstTokenLabels, ListenerLabels, OperationLabels, RequestLabels,
-    TokenLabels, UsageLabels,
+    AttemptLabels, CallLabels, CostLabels, FirstTokenLabels, ListenerLabels, OperationLabels,
+    RequestLabels, TokenLabels, UsageLabels,
 };
 pub(super) use tally::Tally;
 
@@ -83,6 +84,8 @@ struct Families {
     operations: Family<OperationLabels, Histogram>,
     usage: Family<UsageLabels, Histogram>,
     tokens: Family<TokenLabels, Counter>,
+    cost: Family<CostLabels, Counter<f64, AtomicU64>>,
+    unpriced: Family<CostLabels, Counter>,
     first_token: Family<FirstTokenLabels, Histogram>,
     open: Family<ListenerLabels, Gauge>,
     accepted: Family<ListenerLabels, Counter>,
@@ -180,6 +183,8 @@ impl Families {
             operations: Family::new_with_constructor(|| Histogram::new(OPERATION)),
             usage: Family::new_with_constructor(|| Histogram::new(TOKENS)),
             tokens: Family::default(),
+            cost: Family::default(),
+            unpriced: Family::default(),
             first_token: Family::new_with_constructor(|| Histogram::new(FIRST_TOKEN)),
             open: Family::default(),
             accepted: Family::default(),
@@ -233,6 +238,16 @@ impl Families {
             "portcullis_tokens",
             "Tokens used, by type; cached ones are part of the input, reasoning of the output",
             self.tokens.clone(),
+        );
+        registry.register(
+            "portcullis_cost_usd",
+            "What attempts cost whose price is known, in US dollars",
+            self.cost.clone(),
+        );
+        registry.register(
+            "portcullis_unpriced_attempts",
+            "Attempts that used tokens of a model whose price is not known",
+            self.unpriced.clone(),
         );
     }
 
