@@ -9,6 +9,7 @@ pub mod echo;
 pub mod llm;
 pub mod provider;
 pub mod select;
+pub mod translate;
 pub mod vendor;
 
 mod listing;
@@ -31,6 +32,10 @@ pub fn register(registry: &mut Registry) {
     let vendors = registry.slot_mut::<vendor::Vendors>();
     for vendor in vendor::STANDARD {
         vendors.add(vendor);
+    }
+    let wires = registry.slot_mut::<translate::Wires>();
+    for wire in dialect::wires() {
+        wires.add(wire);
     }
     registry.backend::<Llm, _>(llm::LlmBackend);
     registry.backend::<Llm, _>(select::ModelsBackend);

@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::provider::{Provider, UsageMode, endpoint_name};
+use crate::translate::{Spoken, Wires};
 use crate::vendor::{Vendor, Vendors};
 
 use service::LlmService;
@@ -40,6 +41,10 @@ pub struct LlmConfig {
     /// How the usage of a streamed call is learnt where the upstream tells it only if asked.
     #[serde(default)]
     pub usage: UsageMode,
+    /// Whether a call of another dialect is refused rather than lose a field on its way. Default: no; what is lost
+    /// is listed in the reply header `portcullis-loss` and in the record of the call.
+    #[serde(default)]
+    pub strict: bool,
     /// The largest reply held in memory; streams are not bound by it. Default: 64 MiB.
     pub max_reply_bytes: Option<ByteSize>,
     /// How connections to the provider are made: certificates, HTTP version, proxy, pool. Default: HTTP/1.1,
@@ -60,7 +65,12 @@ impl Backend<Llm> for LlmBackend {
         cx: &BuildContext<'_>,
     ) -> Result<ArcService<Llm>, ConfigError> {
         let vendor = find_vendor(&config.provider, cx)?;
-        let spoken = spoken(vendor, cx)?;
+        let wires = cx.registry().slot::<Wires>();
+        let spoken = Spoken {
+            dialects: spoken(vendor, cx)?,
+            wires: wires.cloned().unwrap_or_default(),
+            strict: config.strict,
+        };
         if config.model.as_deref() == Some("") {
             return Err(cx.error(&Pointer::root().key("model"), "a model has a name"));
         }
@@ -69,7 +79,9 @@ impl Backend<Llm> for LlmBackend {
             let place = Pointer::root().key("transport");
             origin = origin.with_transport(cx.transport(transport, &place)?);
         }
-        let mut provider = Provider::new(origin).usage(config.usage);
+        let mut provider = Provider::new(origin)
+            .usage(config.usage)
+            .speaking(spoken.clone());
         if let Some(max) = config.max_reply_bytes {
             provider = provider.max_reply(max.get());
         }

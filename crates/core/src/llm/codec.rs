@@ -43,7 +43,7 @@ impl Claim {
     /// As [`Dialect::head`].
     pub fn read(&self, head: &request::Parts, body: &[u8]) -> Result<Head, Error> {
         if self.operation.reads_body() {
-            return self.dialect.head(self.operation, body);
+            return self.dialect.head(self.operation, head, body);
         }
         Ok(Head {
             model: named_model(head, self.operation).unwrap_or_default(),

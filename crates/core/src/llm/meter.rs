@@ -99,7 +99,9 @@ fn settle(
     reply.body = match reply.body {
         LlmOutput::Whole(payload) => {
             let mut tokens = Tokens::default();
-            attempt.record().usage = if reply.dialect.usage(payload.raw(), &mut tokens) {
+            attempt.record().usage = if reply.usage.is_some() {
+                reply.usage
+            } else if reply.dialect.usage(payload.raw(), &mut tokens) {
                 Some(tokens)
             } else if reply.head.status.is_success() {
                 let text = operation == Operation::Chat;
@@ -150,8 +152,11 @@ impl Meter {
         if self.seen.content || self.seen.finish {
             self.attempt.content();
         }
-        for event in batch.events() {
-            if event.may_report_usage() {
+        if let Some(tokens) = batch.usage() {
+            self.tokens = tokens;
+            self.reported = true;
+        } else {
+            for event in batch.events().iter().filter(|e| e.may_report_usage()) {
                 self.reported |= self.dialect.usage(&batch.data(event), &mut self.tokens);
             }
         }
@@ -265,11 +270,16 @@ mod tests {
             None
         }
 
-        fn head(&self, _: Operation, _: &[u8]) -> Result<Head, Error> {
+        fn head(&self, _: Operation, _: &request::Parts, _: &[u8]) -> Result<Head, Error> {
             Ok(Head::default())
         }
 
-        fn set_model(&self, _: &mut Payload<Doc>, _: &str) -> Result<(), Error> {
+        fn set_model(
+            &self,
+            _: &mut Arc<request::Parts>,
+            _: &mut Payload<Doc>,
+            _: &str,
+        ) -> Result<(), Error> {
             Ok(())
         }
 

@@ -4,6 +4,7 @@
 //! behind [`Dialect`]; what the stream of a reply is, behind [`EventStream`].
 
 mod batch;
+mod blocks;
 mod codec;
 mod dialect;
 mod end;
@@ -17,11 +18,12 @@ use http::header::CONTENT_LENGTH;
 use http::{request, response};
 
 use crate::body::{Body, End, Ended};
-use crate::context::{Context, HasContext};
+use crate::context::{Context, HasContext, Tokens};
 use crate::payload::{Doc, Payload};
 use crate::protocol::{Protocol, Reply};
 
 pub use batch::{Batch, Event, EventKind};
+pub use blocks::Blocks;
 pub use codec::{Claim, LlmCodec, MAX_REQUEST, MODEL_HEADER, api_path};
 pub use dialect::{Dialect, Head, Operation};
 pub use end::{Seen, StreamEnd};
@@ -101,6 +103,9 @@ pub struct LlmResponse {
     pub dialect: Arc<dyn Dialect>,
     /// What was replied.
     pub body: LlmOutput,
+    /// What a whole reply used, where who wrote it knows: a translator, who read the upstream's own count. Else
+    /// it is read from the reply.
+    pub usage: Option<Tokens>,
     ends: Ends,
 }
 
@@ -115,6 +120,7 @@ impl LlmResponse {
             head,
             dialect,
             body,
+            usage: None,
             ends: Ends::default(),
         }
     }
