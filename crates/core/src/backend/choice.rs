@@ -167,12 +167,18 @@ mod tests {
         .collect()
     }
 
-    fn counts(balance: &Balance, endpoints: &[Endpoint], keys: impl Iterator<Item = u64>) -> Vec<usize> {
+    fn counts(
+        balance: &Balance,
+        endpoints: &[Endpoint],
+        keys: impl Iterator<Item = u64>,
+    ) -> Vec<usize> {
         let (turn, patience) = (AtomicUsize::new(0), Patience::default());
         let mut counts = vec![0; endpoints.len()];
         for key in keys {
             let all = endpoints.iter().enumerate();
-            let all = all.map(|(at, e)| Candidate::new(at, e, &patience)).collect();
+            let all = all
+                .map(|(at, e)| Candidate::new(at, e, &patience))
+                .collect();
             counts[balance.pick(&all, &turn, Some(key)).unwrap()] += 1;
         }
         counts
@@ -212,8 +218,14 @@ mod tests {
         assert!((200..300).contains(&got[0]), "{got:?}");
         assert_eq!(counts(&Balance::LeastRequests, &endpoints, 0..10), [0, 10]);
         (0..10).for_each(|_| endpoints[0].leave());
-        endpoints[0].state.latency.note(std::time::Duration::from_secs(1));
-        endpoints[1].state.latency.note(std::time::Duration::from_millis(100));
+        endpoints[0]
+            .state
+            .latency
+            .note(std::time::Duration::from_secs(1));
+        endpoints[1]
+            .state
+            .latency
+            .note(std::time::Duration::from_millis(100));
         let got = counts(&Balance::PowerOfTwoChoices, &endpoints, 0..1000);
         assert!((200..300).contains(&got[0]), "{got:?}");
     }
@@ -223,8 +235,13 @@ mod tests {
         let (turn, patience) = (AtomicUsize::new(0), Patience::default());
         let endpoints = endpoints(&[1, 2, 1]);
         let pick = |key, without: Option<usize>| {
-            let fit = endpoints.iter().enumerate().filter(|(at, _)| Some(*at) != without);
-            let fit = fit.map(|(at, e)| Candidate::new(at, e, &patience)).collect();
+            let fit = endpoints
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| Some(*at) != without);
+            let fit = fit
+                .map(|(at, e)| Candidate::new(at, e, &patience))
+                .collect();
             header().pick(&fit, &turn, Some(key)).unwrap()
         };
         for key in 0..500 {

@@ -71,7 +71,10 @@ impl Endpoint {
     /// How long it, or its credential, is out still.
     pub fn out_for(&self) -> Duration {
         let credential = self.credential.as_ref().map(|health| health.out_for());
-        self.state.health.out_for().max(credential.unwrap_or_default())
+        self.state
+            .health
+            .out_for()
+            .max(credential.unwrap_or_default())
     }
 
     pub(super) fn was_asked_to_wait(&self) -> bool {
@@ -86,7 +89,8 @@ impl Endpoint {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.max_concurrent.is_none_or(|max| self.state.load() < max)
+        self.max_concurrent
+            .is_none_or(|max| self.state.load() < max)
     }
 
     /// Takes a place; whether there was one.
@@ -106,7 +110,10 @@ impl Endpoint {
     /// Takes the places for a probe of whatever is due; whether all were free.
     pub(super) fn probe(&self) -> Option<Probe> {
         let own = self.state.health.standing() == Standing::Due;
-        let credential = self.credential.as_ref().filter(|c| c.standing() == Standing::Due);
+        let credential = self
+            .credential
+            .as_ref()
+            .filter(|c| c.standing() == Standing::Due);
         if own && !self.state.health.probe() {
             return None;
         }

@@ -135,7 +135,10 @@ impl Endpoints {
                 Pick::Full => {}
                 pick => return pick.into_result(),
             }
-            if tokio::time::timeout_at(latest, waiter.freed()).await.is_err() {
+            if tokio::time::timeout_at(latest, waiter.freed())
+                .await
+                .is_err()
+            {
                 return Err(NoEndpoint::Full);
             }
         }
@@ -188,7 +191,9 @@ impl Endpoints {
             return Pick::Out(self.all[soonest].out_for());
         }
         // Whoever was asked to wait waits, as long as there is another.
-        let failing = out.into_iter().filter(|at| !self.all[*at].was_asked_to_wait());
+        let failing = out
+            .into_iter()
+            .filter(|at| !self.all[*at].was_asked_to_wait());
         let failing: Candidates<'_> = failing
             .map(|at| Candidate::new(at, &self.all[at], &self.patience))
             .collect();
@@ -202,7 +207,8 @@ impl Endpoints {
                 "every endpoint is failing: the failing ones are used until one is back"
             );
         }
-        self.enter(at, Probe::default()).map_or(Pick::Full, Pick::Chosen)
+        self.enter(at, Probe::default())
+            .map_or(Pick::Full, Pick::Chosen)
     }
 
     fn probe(self: &Arc<Self>, at: usize) -> Option<Chosen> {
@@ -312,7 +318,10 @@ impl Chosen {
         tracing::warn!(endpoint, seconds, "{what}");
         let fit = |one: &Endpoint| one.weight > 0 && one.standing() != Standing::Out;
         if !self.endpoints.all.iter().any(fit) && !self.endpoints.all_out.swap(true, Relaxed) {
-            tracing::warn!(endpoint, "it was the last one: the failing ones are used until one is back");
+            tracing::warn!(
+                endpoint,
+                "it was the last one: the failing ones are used until one is back"
+            );
         }
     }
 }

@@ -52,7 +52,10 @@ async fn the_first_group_serves_by_weight_and_drained_endpoints_never_do() {
     let got = counts(&endpoints(&[&[3, 0, 1], &[9]], |_| {}), 4000);
     assert_eq!((got[1], got[3]), (0, 0));
     assert!((2850..3150).contains(&got[0]), "{got:?}");
-    assert!(matches!(endpoints(&[&[0], &[0]], |_| {}).pick(ANY), Pick::None));
+    assert!(matches!(
+        endpoints(&[&[0], &[0]], |_| {}).pick(ANY),
+        Pick::None
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +69,10 @@ async fn the_next_group_serves_while_the_first_is_out_and_one_probe_brings_it_ba
     assert_eq!(counts(&endpoints, 10), [0, 10], "one probe at a time");
     drop(probe);
     let probe = chosen(&endpoints);
-    assert!(probe.is_probe(), "nobody has waited for the first one's answer");
+    assert!(
+        probe.is_probe(),
+        "nobody has waited for the first one's answer"
+    );
     probe.succeeded();
     drop(probe);
     assert_eq!(counts(&endpoints, 10), [10, 0]);
@@ -125,10 +131,18 @@ async fn a_full_endpoint_is_waited_for_in_order_and_within_bounds() {
     let first = endpoints.choose(ANY, None).await.unwrap();
     let waiting = tokio::spawn({
         let endpoints = endpoints.clone();
-        async move { endpoints.choose(ANY, None).await.map(|chosen| chosen.index()) }
+        async move {
+            endpoints
+                .choose(ANY, None)
+                .await
+                .map(|chosen| chosen.index())
+        }
     });
     tokio::task::yield_now().await;
-    assert_eq!(endpoints.choose(ANY, None).await.unwrap_err(), NoEndpoint::Full);
+    assert_eq!(
+        endpoints.choose(ANY, None).await.unwrap_err(),
+        NoEndpoint::Full
+    );
     drop(first);
     assert_eq!(waiting.await.unwrap(), Ok(0));
     let _held = endpoints.choose(ANY, None).await.unwrap();
@@ -137,7 +151,11 @@ async fn a_full_endpoint_is_waited_for_in_order_and_within_bounds() {
     let late = endpoints.choose(ANY, Some(deadline)).await.unwrap_err();
     assert_eq!((late, began.elapsed().as_secs()), (NoEndpoint::Full, 1));
     endpoints.choose(ANY, None).await.unwrap_err();
-    assert_eq!(began.elapsed().as_secs(), 6, "no longer than the queue allows");
+    assert_eq!(
+        began.elapsed().as_secs(),
+        6,
+        "no longer than the queue allows"
+    );
 }
 
 #[tokio::test]
