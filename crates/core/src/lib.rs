@@ -12,6 +12,8 @@ pub mod body;
 pub mod config;
 pub mod context;
 pub mod error;
+#[cfg(feature = "cel")]
+pub mod expr;
 pub mod json;
 pub mod llm;
 pub mod payload;

@@ -36,6 +36,9 @@ pub struct LlmConfig {
     pub base_url: Option<String>,
     /// The key. It goes to this base URL and nowhere else; the caller's own credentials never do.
     pub api_key: Option<Secret>,
+    /// The dialects to ask it in, best first; calls of others are translated to the first that can be. Default: all
+    /// its vendor speaks.
+    pub dialects: Option<Vec<String>>,
     /// The model to ask for, whatever the caller named. Default: what the caller named.
     pub model: Option<String>,
     /// How the usage of a streamed call is learnt where the upstream tells it only if asked.
@@ -67,7 +70,7 @@ impl Backend<Llm> for LlmBackend {
         let vendor = find_vendor(&config.provider, cx)?;
         let wires = cx.registry().slot::<Wires>();
         let spoken = Spoken {
-            dialects: spoken(vendor, cx)?,
+            dialects: spoken(vendor, config.dialects.as_deref(), cx)?,
             wires: wires.cloned().unwrap_or_default(),
             strict: config.strict,
         };
@@ -89,7 +92,8 @@ impl Backend<Llm> for LlmBackend {
             provider = provider.default_header(name, value);
         }
         let endpoint = cx.endpoint(&config.policies, &Pointer::root(), Arc::new(provider))?;
-        let metered = Metered::new(endpoint, endpoint_name(cx.owner(), vendor.name));
+        let metered =
+            Metered::new(endpoint, endpoint_name(cx.owner(), vendor.name)).provider(vendor.name);
         Ok(ArcService::new(LlmService {
             inner: ArcService::new(metered),
             spoken,
@@ -119,20 +123,41 @@ fn find_vendor<'a>(name: &str, cx: &'a BuildContext<'_>) -> Result<&'a Vendor, C
     })
 }
 
-/// The dialects a vendor speaks.
-fn spoken(vendor: &Vendor, cx: &BuildContext<'_>) -> Result<Arc<[Arc<dyn Dialect>]>, ConfigError> {
+/// The dialects to ask a vendor in: those that were chosen, or all it speaks.
+fn spoken(
+    vendor: &Vendor,
+    chosen: Option<&[String]>,
+    cx: &BuildContext<'_>,
+) -> Result<Arc<[Arc<dyn Dialect>]>, ConfigError> {
     let registered = cx.registry().dialects();
-    let find = |name: &&str| {
-        let found = registered.iter().find(|dialect| dialect.name() == *name);
-        found.cloned().ok_or_else(|| {
-            let what = format!(
-                "provider `{}` speaks `{name}`, which is not registered",
-                vendor.name
-            );
-            cx.error(&Pointer::root().key("provider"), what)
-        })
+    let find = |name: &str| registered.iter().find(|d| d.name() == name).cloned();
+    let Some(chosen) = chosen else {
+        let all = vendor.dialects.iter().map(|name| {
+            find(name).ok_or_else(|| {
+                let what = format!(
+                    "provider `{}` speaks `{name}`, which is not registered",
+                    vendor.name
+                );
+                cx.error(&Pointer::root().key("provider"), what)
+            })
+        });
+        return all.collect();
     };
-    vendor.dialects.iter().map(find).collect()
+    let place = Pointer::root().key("dialects");
+    if chosen.is_empty() {
+        return Err(cx.error(&place, "a provider is asked in one dialect at least"));
+    }
+    let chosen = chosen.iter().enumerate().map(|(index, name)| {
+        find(name).ok_or_else(|| {
+            let unknown = format!("no dialect `{name}` is registered");
+            let unknown = cx.error(&place.clone().index(index), unknown);
+            match nearest(name, registered.iter().map(|d| d.name())) {
+                Some(near) => unknown.hint(format!("did you mean `{near}`?")),
+                None => unknown,
+            }
+        })
+    });
+    chosen.collect()
 }
 
 fn origin(

@@ -177,6 +177,8 @@ pub mod codes {
             "another attempt at the same call answered first" "nothing: it is the outcome of an attempt, and no caller sees it";
         CALL_TIMEOUT "call_timeout" 504 Timeout Upstream
             "the whole call took longer than its route allows" "raise `timeouts.request` of the route";
+        CONDITION_FAILED "condition_failed" 403 Permission Gateway
+            "whether a policy applies to the call could not be found out" "see the log for the expression; it may need to ask `has(…)` before it reads a field";
         STOPPING "stopping" 503 Unavailable Gateway
             "the gateway is stopping" "send the call again; another instance will take it";
         PANICKED "panicked" 500 Internal Gateway

@@ -67,6 +67,25 @@ pub struct LlmRequest {
     pub body: LlmInput,
 }
 
+impl LlmRequest {
+    /// How many input tokens the call probably uses, by the size of its document; none where nothing is
+    /// known, as with a body that is not read.
+    pub fn estimate_input(&self) -> Option<u64> {
+        let bytes = self.counted_bytes();
+        (bytes > 0).then(|| bytes.div_ceil(meter::BYTES_PER_TOKEN))
+    }
+
+    /// The bytes of a document that tokens are counted of.
+    fn counted_bytes(&self) -> u64 {
+        match (&self.body, self.operation) {
+            (LlmInput::Json(payload), Operation::Chat | Operation::Embeddings) => {
+                payload.raw().len() as u64
+            }
+            _ => 0,
+        }
+    }
+}
+
 /// The body of an LLM request.
 #[derive(Clone, Debug)]
 pub enum LlmInput {

@@ -3,7 +3,6 @@
 mod codes;
 mod direct_response;
 mod forward;
-mod network;
 mod reach;
 mod relay;
 mod static_;
