@@ -116,7 +116,8 @@ struct Call<P: Protocol, F: Proof<P>> {
     marks: Marks,
     made: u32,
     again: u32,
-    best: Option<(Rejected<P>, Arc<Chosen>)>,
+    /// What to tell the caller, and the endpoint it comes from, whose place is given back.
+    best: Option<(Rejected<P>, usize)>,
     flights: Flights<P>,
 }
 
@@ -164,7 +165,9 @@ impl<P: Protocol, F: Proof<P>> Call<P, F> {
                 Err(rejected) => {
                     let ends = rejected.class.rule().again == Again::Never;
                     self.learn(&rejected, &chosen);
-                    self.keep(rejected, chosen);
+                    self.keep(rejected, chosen.index());
+                    // Its place is free, and so is that of a probe, before anybody looks for one.
+                    drop(chosen);
                     if ends {
                         break;
                     }
@@ -194,7 +197,7 @@ impl<P: Protocol, F: Proof<P>> Call<P, F> {
                     if !self.flights.is_empty() && rejected.class.rule().again != Again::Never =>
                 {
                     self.learn(&rejected, &landed.chosen);
-                    self.keep(rejected, landed.chosen);
+                    self.keep(rejected, landed.chosen.index());
                 }
                 came => return Landed { came, ..landed },
             }
@@ -341,11 +344,11 @@ impl<P: Protocol, F: Proof<P>> Call<P, F> {
     }
 
     /// Keeps what says most to the caller; of two that say as much, the later.
-    fn keep(&mut self, rejected: Rejected<P>, chosen: Arc<Chosen>) {
+    fn keep(&mut self, rejected: Rejected<P>, from: usize) {
         let telling = |rejected: &Rejected<P>| rejected.class.rule().telling;
         let kept = self.best.as_ref().map(|(kept, _)| telling(kept));
         if kept.is_none_or(|kept| kept <= telling(&rejected)) {
-            self.best = Some((rejected, chosen));
+            self.best = Some((rejected, from));
         }
     }
 
@@ -361,7 +364,7 @@ impl<P: Protocol, F: Proof<P>> Call<P, F> {
         if let Some(model) = turn.model() {
             self.context.serve_model(model.clone());
         }
-        let reply = self.told(proven.reply, &chosen);
+        let reply = self.told(proven.reply, chosen.index());
         reply.on_end(move |end| match end.how {
             Ended::Failed(code) if code.fault == Fault::Upstream => chosen.failed(),
             Ended::Failed(_) => {}
@@ -369,10 +372,10 @@ impl<P: Protocol, F: Proof<P>> Call<P, F> {
         })
     }
 
-    fn told(&self, mut reply: P::Response, chosen: &Chosen) -> P::Response {
+    fn told(&self, mut reply: P::Response, from: usize) -> P::Response {
         if self.settings.tell {
             let served = Served {
-                endpoint: &chosen.endpoint().name,
+                endpoint: &self.engine.endpoints.all()[from].name,
                 attempts: self.made,
             };
             self.engine.proof.tell(&mut reply, &served);
@@ -383,9 +386,9 @@ impl<P: Protocol, F: Proof<P>> Call<P, F> {
     /// Tells the caller what came of the attempts.
     fn give_up(mut self) -> Result<P::Response, Error> {
         self.flights.supersede();
-        let (rejected, chosen) = self.best.take().expect("an attempt has failed");
+        let (rejected, from) = self.best.take().expect("an attempt has failed");
         match rejected.reply {
-            Ok(reply) => Ok(self.told(reply, &chosen)),
+            Ok(reply) => Ok(self.told(reply, from)),
             Err(e) if self.settings.tell => Err(e.header(ATTEMPTS, HeaderValue::from(self.made))),
             Err(e) => Err(e),
         }

@@ -40,7 +40,10 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     if let Ok(seconds) = after.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();
     }
-    let date = rfc2822::DateTimeParser::new().parse_timestamp(after).ok()?;
+    let date = rfc2822::DateTimeParser::new()
+        .relaxed_weekday(true)
+        .parse_timestamp(after)
+        .ok()?;
     Some(until(date))
 }
 

@@ -47,10 +47,10 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// No further attempts.
-    pub fn none() -> Self {
+    /// So many further attempts at most.
+    pub fn times(attempts: u32) -> Self {
         Self {
-            attempts: 0,
+            attempts,
             ..Self::default()
         }
     }

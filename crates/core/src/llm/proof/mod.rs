@@ -205,6 +205,3 @@ fn judge(batch: &Batch) -> Option<Result<(), Class>> {
         EventKind::Usage | EventKind::KeepAlive | EventKind::Other => None,
     })
 }
-
-#[cfg(test)]
-mod tests;
