@@ -110,6 +110,16 @@ impl<'a> BuildContext<'a> {
         }
     }
 
+    /// For a part of the body, at `place` of it.
+    #[must_use]
+    pub fn inside(&self, place: &Pointer) -> Self {
+        Self {
+            at: self.at.join(place),
+            state: self.state.clone(),
+            ..*self
+        }
+    }
+
     /// For a policy of the same owner, whose state is known by `state`.
     pub(super) fn of_policy(&self, state: String) -> Self {
         Self {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{Method, StatusCode};
 use smallvec::SmallVec;
 
-use super::{Context, Hold, Money, RequestId};
+use super::{Context, Hold, Money, Reason, RequestId};
 use crate::error::Code;
 
 /// Where finished records go: the access log, metrics, an embedder's own store.
@@ -110,6 +110,8 @@ impl PolicyRecord {
 pub struct AttemptRecord {
     /// The endpoint, as `backend` or `backend/provider`.
     pub endpoint: Arc<str>,
+    /// Why it was made.
+    pub reason: Reason,
     /// The host and port it went to, where the caller decides that.
     pub destination: Option<Box<str>>,
     /// From the call's start to the attempt's.
@@ -269,6 +271,7 @@ impl Attempt {
         let started = Instant::now();
         let record = AttemptRecord {
             endpoint,
+            reason: context.turn().map(|turn| turn.reason()).unwrap_or_default(),
             destination: None,
             offset: started.duration_since(context.started()),
             duration: Duration::ZERO,
@@ -324,6 +327,11 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         if let Some(mut record) = self.record.take() {
             record.duration = self.started.elapsed();
+            if let (Outcome::ClientLeft, Some(turn)) = (record.outcome, self.context.turn())
+                && let Some(code) = turn.ended()
+            {
+                record.outcome = Outcome::Failed(code);
+            }
             self.context
                 .record(|exchange| exchange.attempts.push(record));
         }

@@ -7,6 +7,7 @@
 mod exchange;
 mod id;
 mod price;
+mod turn;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ pub use exchange::{
 };
 pub use id::RequestId;
 pub use price::{Money, Price, Prices, Rates};
+pub use turn::{Reason, Turn};
 
 /// Who is calling, as an authentication policy found out.
 #[derive(Clone, Debug, Default)]
@@ -105,7 +107,7 @@ pub struct Certificate {
 
 /// What belongs to one call. Cloning shares it; the call ends when the last [`Hold`] is gone.
 #[derive(Clone)]
-pub struct Context(Arc<CallState>);
+pub struct Context(Arc<CallState>, Option<Arc<Turn>>);
 
 struct CallState {
     id: RequestId,
@@ -125,7 +127,7 @@ impl Context {
     /// [`Hold`] is dropped.
     pub fn new(id: RequestId, sink: Option<Arc<dyn ExchangeSink>>) -> Self {
         let exchange = Exchange::begin(id.clone(), SystemTime::now());
-        Self(Arc::new(CallState {
+        let call = Arc::new(CallState {
             id,
             started: Instant::now(),
             principal: OnceLock::new(),
@@ -136,7 +138,27 @@ impl Context {
             exchange: Mutex::new(Some(Box::new(exchange))),
             holds: AtomicU32::new(0),
             sink,
-        }))
+        });
+        Self(call, None)
+    }
+
+    /// The same call, for one of several attempts at it.
+    #[must_use]
+    pub fn of_turn(&self, turn: Arc<Turn>) -> Self {
+        Self(self.0.clone(), Some(turn))
+    }
+
+    /// Which of several attempts this is the context of.
+    pub fn turn(&self) -> Option<&Arc<Turn>> {
+        self.1.as_ref()
+    }
+
+    /// Notes the model an endpoint is asked for. Of several attempts, the one that serves decides.
+    pub fn serve_model(&self, model: Arc<str>) {
+        match &self.1 {
+            Some(turn) => turn.set_model(model),
+            None => self.record(|exchange| exchange.served_model = Some(model)),
+        }
     }
 
     /// The id under which the call is logged, returned to the caller and told to upstreams.

@@ -9,7 +9,10 @@ mod codec;
 mod dialect;
 mod end;
 mod meter;
+mod patience;
 mod peek;
+mod proof;
+mod refusal;
 mod stream;
 
 use std::fmt;
@@ -29,7 +32,9 @@ pub use codec::{Claim, LlmCodec, MAX_REQUEST, MODEL_HEADER, api_path};
 pub use dialect::{Dialect, Head, Operation};
 pub use end::{Seen, StreamEnd};
 pub use meter::Metered;
+pub use patience::{Patience, Patient};
 pub use peek::MAX_PEEK;
+pub use proof::{Asked, LlmProof};
 pub use stream::{EventStream, MAX_EVENT, Step};
 
 /// The LLM protocol.
@@ -105,6 +110,14 @@ impl TakeOnce {
     /// The body, the first time; `None` after that: the request cannot be sent again.
     pub fn take(&self) -> Option<Body> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether it has been taken.
+    pub fn is_taken(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
     }
 }
 

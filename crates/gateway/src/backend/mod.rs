@@ -8,8 +8,7 @@ mod relay;
 mod static_;
 
 pub use codes::{
-    CODES, DESTINATION_FORBIDDEN, DESTINATION_INVALID, NO_ENDPOINT, PROXY_LOOP, UPGRADE_IDLE,
-    UPGRADE_REFUSED,
+    CODES, DESTINATION_FORBIDDEN, DESTINATION_INVALID, PROXY_LOOP, UPGRADE_IDLE, UPGRADE_REFUSED,
 };
 pub use direct_response::{DirectResponseBackend, DirectResponseConfig};
 pub use forward::{ForwardBackend, ForwardConfig};

@@ -95,9 +95,7 @@ impl Service<LlmRequest> for LlmService {
         }
         if !request.model.is_empty() {
             let served = request.model.clone();
-            request
-                .context
-                .record(|exchange| exchange.served_model = Some(served));
+            request.context.serve_model(served);
         }
         self.inner.send(request)
     }
