@@ -8,6 +8,7 @@ mod codec;
 mod dialect;
 mod end;
 mod meter;
+mod prices;
 mod stream;
 
 use std::fmt;
@@ -26,6 +27,7 @@ pub use codec::{Claim, LlmCodec, MAX_REQUEST, MODEL_HEADER, api_path};
 pub use dialect::{Dialect, Head, Operation};
 pub use end::{Seen, StreamEnd};
 pub use meter::Metered;
+pub use prices::{Money, Prices};
 pub use stream::{EventStream, MAX_EVENT, Step};
 
 /// The LLM protocol.
