@@ -150,7 +150,7 @@ impl BudgetLimit {
                     let what = "a budget in dollars needs a list of prices, and there is none";
                     cx.error(&at.key("usd"), what).hint("give it in `tokens`")
                 })?;
-                if !(usd >= 1e-6 && usd <= MAX_USD) {
+                if !(1e-6..=MAX_USD).contains(&usd) {
                     let what = "expected dollars from 0.000001 to 9000000000";
                     return Err(cx.error(&at.key("usd"), what));
                 }

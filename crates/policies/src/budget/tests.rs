@@ -43,7 +43,7 @@ fn chain(body: Value, priced: bool) -> Result<Chain<Llm>, ConfigError> {
     Chain::build(&Names::of(registry), &[scope])
 }
 
-fn budget(limit: Value, used: u64) -> ArcService<Llm> {
+fn budget(limit: &Value, used: u64) -> ArcService<Llm> {
     let chain = chain(json!({"limits": [limit]}), true).unwrap();
     ArcLayer::stack(&chain.typed, upstream(used))
 }
@@ -61,7 +61,10 @@ async fn of(service: &ArcService<Llm>, model: &str) -> Result<HeaderMap, Error> 
 
 #[tokio::test]
 async fn a_budget_in_tokens_ends_with_its_day() {
-    let service = budget(json!({"tokens": 250, "per": "Day", "key": "llm.model"}), 90);
+    let service = budget(
+        &json!({"tokens": 250, "per": "Day", "key": "llm.model"}),
+        90,
+    );
     assert!(of(&service, "a").await.is_ok());
     assert!(of(&service, "a").await.is_ok());
     let error = of(&service, "a").await.unwrap_err();
@@ -73,7 +76,7 @@ async fn a_budget_in_tokens_ends_with_its_day() {
 #[tokio::test]
 async fn a_budget_in_dollars_counts_what_the_attempts_cost() {
     // A call reserves 10 cents, and costs 30.
-    let service = budget(json!({"usd": 1.0, "per": "Month"}), 300);
+    let service = budget(&json!({"usd": 1.0, "per": "Month"}), 300);
     for _ in 0..3 {
         assert!(of(&service, "a").await.is_ok());
     }
@@ -86,7 +89,7 @@ async fn a_budget_in_dollars_counts_what_the_attempts_cost() {
 
 #[tokio::test]
 async fn an_unknown_price_is_not_nothing() {
-    let service = budget(json!({"usd": 1.0, "per": "Month"}), 1);
+    let service = budget(&json!({"usd": 1.0, "per": "Month"}), 1);
     let error = of(&service, "unpriced").await.unwrap_err();
     assert_eq!(error.code(), &codes::PRICE_UNKNOWN);
     assert_eq!(error.at_param(), Some("model"));
@@ -95,7 +98,7 @@ async fn an_unknown_price_is_not_nothing() {
 #[tokio::test]
 async fn callers_are_warned_and_a_soft_budget_lets_them_pass() {
     let service = budget(
-        json!({"tokens": 400, "per": "Day", "mode": "Soft", "warnAt": 70}),
+        &json!({"tokens": 400, "per": "Day", "mode": "Soft", "warnAt": 70}),
         200,
     );
     let mut warned = Vec::new();

@@ -70,7 +70,9 @@ impl Drop for Pending {
 }
 
 /// What each attempt of a call used, as far as they have ended: its endpoint, its model, its tokens.
-struct Spent(SmallVec<[(Arc<str>, Arc<str>, Tokens); 1]>);
+struct Spent(SmallVec<[Attempted; 1]>);
+
+type Attempted = (Arc<str>, Arc<str>, Tokens);
 
 impl Spent {
     fn of(context: &Context) -> Self {

@@ -32,9 +32,10 @@ impl Dialect for Plain {
 
     fn head(&self, _: Operation, body: &[u8]) -> Result<Head, Error> {
         let body: Value = serde_json::from_slice(body).unwrap();
-        let mut head = Head::default();
-        head.model = body["model"].as_str().unwrap_or_default().to_owned();
-        Ok(head)
+        Ok(Head {
+            model: body["model"].as_str().unwrap_or_default().to_owned(),
+            ..Head::default()
+        })
     }
 
     fn set_model(&self, _: &mut Payload<Doc>, _: &str) -> Result<(), Error> {
