@@ -16,4 +16,4 @@ mod usage;
 
 pub use chat::{Chat, ChatWire};
 pub use error::RenderOpenAi;
-pub use responses::Responses;
+pub use responses::{Responses, ResponsesWire};
