@@ -189,6 +189,19 @@ pub enum Arguments<'a> {
 }
 
 impl Arguments<'_> {
+    /// Their length in bytes as they are written.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Object(json) => json.len() as u64,
+            Self::String(text) => text.len(),
+        }
+    }
+
+    /// Whether nothing is written.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Writes them as a JSON value. An empty string is `{}`.
     ///
     /// # Errors
@@ -390,8 +403,8 @@ pub struct Schema<'a> {
     pub name: Option<Text<'a>>,
     /// What it is for.
     pub description: Option<Text<'a>>,
-    /// The schema.
-    pub schema: Raw<'a>,
+    /// The schema, JSON as it was written; taken out of its string in dialects that have it in one.
+    pub schema: Cow<'a, [u8]>,
     /// Whether the model must keep to it.
     pub strict: Option<bool>,
 }

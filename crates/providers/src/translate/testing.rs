@@ -251,9 +251,7 @@ fn format() -> impl Strategy<Value = Format<'static>> {
         Format::Schema(Schema {
             name: Some("answer".into()),
             description: None,
-            schema: raw(
-                r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}"#,
-            ),
+            schema: r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}"#.as_bytes().into(),
             strict: Some(true),
         }),
     ])

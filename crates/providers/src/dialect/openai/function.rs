@@ -136,7 +136,10 @@ pub(super) fn format<'a>(value: Raw<'a>, field: &str) -> Result<Format<'a>, Erro
             Ok(Format::Schema(Schema {
                 name: given.get("name").and_then(Text::of),
                 description: given.get("description").and_then(Text::of),
-                schema: schema.ok_or_else(|| wrong(field, "given a JSON Schema"))?,
+                schema: schema
+                    .ok_or_else(|| wrong(field, "given a JSON Schema"))?
+                    .bytes()
+                    .into(),
                 strict: given.get("strict").and_then(Raw::as_bool),
             }))
         }
@@ -152,7 +155,7 @@ pub(super) fn write_schema(o: &mut Object<'_>, schema: &Schema<'_>) {
     let name = schema.name.clone().unwrap_or_else(|| "answer".into());
     o.text("name", &Names::default().fit(&name, NAME));
     o.maybe_text("description", schema.description.as_ref());
-    o.raw("schema", schema.schema.bytes());
+    o.raw("schema", &schema.schema);
     if let Some(strict) = schema.strict {
         o.bool("strict", strict);
     }
