@@ -12,7 +12,7 @@ use portcullis_core::error::{Error, codes};
 use portcullis_core::llm::{Dialect, LlmInput, LlmOutput, LlmRequest, LlmResponse};
 use portcullis_core::payload::Payload;
 
-use super::{Asked, Losses, Names, Part, Reply, Target, Wire, Written, stream};
+use super::{Asked, Losses, Names, Part, Reply, Target, Wire, Written, stream, tools};
 use crate::codes::{LOSS_REFUSED, UNTRANSLATABLE};
 
 /// The reply header that lists what of a request the upstream could not be told.
@@ -48,9 +48,10 @@ impl Translation {
             return Err(Error::new(&UNTRANSLATABLE, what));
         };
         let mut losses = Losses::default();
-        let conversation = self
-            .caller
-            .read_request(&request.head, payload.raw(), &mut losses)?;
+        let mut conversation =
+            self.caller
+                .read_request(&request.head, payload.raw(), &mut losses)?;
+        tools::settle(&mut conversation)?;
         let target = Target::new(&request.model);
         let mut written = self
             .upstream
@@ -74,6 +75,7 @@ impl Translation {
                 created: now.unwrap_or_default().as_secs(),
                 stream: request.stream,
                 usage: request.usage_asked,
+                functions: conversation.functions,
                 head: request.head.clone(),
             },
         };

@@ -8,6 +8,8 @@
 //! What a reader cannot say in the neutral form, and what a writer cannot say in its dialect, goes into
 //! [`Losses`], never away in silence.
 
+pub mod read;
+pub mod tools;
 pub mod turns;
 pub mod write;
 
@@ -27,7 +29,7 @@ pub(crate) use call::Translation;
 pub use call::{Kept, LOSS_HEADER};
 pub(crate) use choose::{Spoken, Way};
 pub use conversation::{
-    Arguments, CacheMark, Conversation, Effort, Format, Media, MediaKind, Metadata, Part,
+    Arguments, CacheMark, Conversation, Effort, Extra, Format, Media, MediaKind, Metadata, Part,
     Reasoning, Role, Sampling, Schema, Signature, Source, Thinking, Tool, ToolCall, ToolChoice,
     ToolResult, Turn,
 };
