@@ -1,6 +1,6 @@
 //! Encode: turns as dialects want them that know no system turns, or demand that speakers take turns.
 
-use super::{Losses, Part, Role, Text, Turn};
+use super::{Conversation, Losses, Part, Role, Text, Turn};
 
 /// Neighbouring turns of one speaker, as one.
 #[derive(Clone, Debug)]
@@ -30,11 +30,15 @@ pub fn leading<'c, 'a>(turns: &'c [Turn<'a>]) -> (&'c [Turn<'a>], &'c [Turn<'a>]
 /// Joins neighbours of one speaker, for dialects in which user and assistant must take turns. Texts of
 /// nothing but white space are left out, since those dialects refuse them, and so are turns in which nothing
 /// remains; names of speakers are lost.
-pub fn runs<'c, 'a>(turns: &'c [Turn<'a>], losses: &mut Losses) -> Vec<Run<'c, 'a>> {
+pub fn runs<'c, 'a>(
+    conversation: &Conversation<'_>,
+    turns: &'c [Turn<'a>],
+    losses: &mut Losses,
+) -> Vec<Run<'c, 'a>> {
     let mut runs: Vec<Run<'c, 'a>> = Vec::with_capacity(turns.len());
     for turn in turns {
-        note_name(turn, losses);
-        let parts = filled(turn, losses);
+        note_name(conversation, turn, losses);
+        let parts = filled(conversation, turn, losses);
         let role = match turn.role {
             Role::Developer => Role::System,
             role => role,
@@ -61,6 +65,7 @@ pub fn runs<'c, 'a>(turns: &'c [Turn<'a>], losses: &mut Losses) -> Vec<Run<'c, '
 
 /// The parts of a turn without blank texts. An empty text says nothing; one of white space is a loss.
 pub fn filled<'c, 'a>(
+    conversation: &Conversation<'_>,
     turn: &'c Turn<'a>,
     losses: &mut Losses,
 ) -> impl Iterator<Item = Placed<'c, 'a>> {
@@ -70,7 +75,7 @@ pub fn filled<'c, 'a>(
             && text.is_blank()
         {
             if !text.is_empty() {
-                let field = format!("messages[{at}].content");
+                let field = format!("{}.content", conversation.turn_path(at));
                 losses.add(field, "a text of white space alone is refused there");
             }
             return None;
@@ -80,17 +85,22 @@ pub fn filled<'c, 'a>(
 }
 
 /// Notes that the name of a speaker does not go on.
-pub fn note_name(turn: &Turn<'_>, losses: &mut Losses) {
+pub fn note_name(conversation: &Conversation<'_>, turn: &Turn<'_>, losses: &mut Losses) {
     if turn.name.is_some() {
-        let field = format!("messages[{}].name", turn.at);
+        let field = format!("{}.name", conversation.turn_path(turn.at));
         losses.add(field, "speakers have no names there");
     }
 }
 
 /// A system text inside of a conversation, as a user's words where there are no system turns: marked as what
 /// it is, and in its place. The caller is told by a loss.
-pub fn said_by_user(text: &Text<'_>, at: u32, losses: &mut Losses) -> Text<'static> {
-    let field = format!("messages[{at}].role");
+pub fn said_by_user(
+    conversation: &Conversation<'_>,
+    text: &Text<'_>,
+    at: u32,
+    losses: &mut Losses,
+) -> Text<'static> {
+    let field = format!("{}.role", conversation.turn_path(at));
     losses.add(
         field,
         "a system text after the first turns is said as the user's, in `<system>`",
@@ -158,7 +168,7 @@ mod tests {
             turn(Role::System, 4, [Part::text("e")]),
         ];
         let mut losses = Losses::default();
-        let runs = runs(&turns, &mut losses);
+        let runs = runs(&Conversation::default(), &turns, &mut losses);
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let wanted = [
             (Role::User, words(&["1", "2", "a", "b"])),
@@ -177,7 +187,7 @@ mod tests {
             turn(Role::User, 2, [Part::text("b")]),
         ];
         let mut losses = Losses::default();
-        let runs = runs(&turns, &mut losses);
+        let runs = runs(&Conversation::default(), &turns, &mut losses);
         let wanted = [(Role::User, vec!["a".to_owned(), "b".to_owned()])];
         assert_eq!(told(&runs), wanted);
         let fields: Vec<_> = losses.iter().map(|loss| &*loss.field).collect();
@@ -189,8 +199,9 @@ mod tests {
         let mut named = turn(Role::User, 5, [Part::text("a")]);
         named.name = Some("Ann".into());
         let mut losses = Losses::default();
-        runs(&[named], &mut losses);
-        let text = said_by_user(&Text::from("be brief"), 7, &mut losses);
+        let said = Conversation::default();
+        runs(&said, &[named], &mut losses);
+        let text = said_by_user(&said, &Text::from("be brief"), 7, &mut losses);
         assert!(text.is("<system>\nbe brief\n</system>"));
         let fields: Vec<_> = losses.iter().map(|loss| &*loss.field).collect();
         assert_eq!(fields, ["messages[5].name", "messages[7].role"]);
