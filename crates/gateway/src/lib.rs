@@ -13,6 +13,7 @@ mod generated;
 mod joined;
 pub mod listener;
 mod registry;
+mod rewound;
 pub mod router;
 pub mod schema;
 pub mod snapshot;

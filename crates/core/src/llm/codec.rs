@@ -212,8 +212,8 @@ impl Codec<Llm> for LlmCodec {
     }
 }
 
-/// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`), or
-/// the whole path where there is none. Routes may put anything before it.
+/// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`); where there is
+/// none, what begins with Bedrock's `/model/`, or the whole path. Routes may put anything before it.
 ///
 /// ```
 /// use portcullis_core::llm::api_path;
@@ -221,6 +221,7 @@ impl Codec<Llm> for LlmCodec {
 /// assert_eq!(api_path("/team-a/v1/chat/completions"), "/chat/completions");
 /// assert_eq!(api_path("/chat/completions"), "/chat/completions");
 /// assert_eq!(api_path("/v1"), "");
+/// assert_eq!(api_path("/aws/model/a.b%3A0/converse"), "/model/a.b%3A0/converse");
 /// ```
 pub fn api_path(path: &str) -> &str {
     let bytes = path.as_bytes();
@@ -233,7 +234,10 @@ pub fn api_path(path: &str) -> &str {
             return &path[path.len() - rest.len()..];
         }
     }
-    path
+    match memchr::memmem::find(bytes, b"/model/") {
+        Some(at) => &path[at..],
+        None => path,
+    }
 }
 
 /// The header by which a call whose body is not read names the model, and so the backend, it is for.

@@ -87,6 +87,16 @@ pub trait Encode<P: Protocol>: Send + Sync + 'static {
     /// What reading the reply needs to know of how the request was written.
     type Asked: Send + 'static;
 
+    /// Waits for what writing the request needs and is not there yet: a credential that has run out, a body that must
+    /// be whole to be signed. Called before every attempt; `None`, the default, when there is nothing to wait for.
+    fn prepare<'a>(
+        &'a self,
+        request: &'a mut P::Request,
+    ) -> Option<BoxFuture<'a, Result<(), Error>>> {
+        let _ = request;
+        None
+    }
+
     /// Writes the request. It is taken by reference, because every attempt writes it anew. The call's
     /// [`Context`](crate::context::Context) is put into what is written.
     ///
@@ -152,6 +162,9 @@ impl<P: Protocol, E: Encode<P>> Service<P::Request> for EncodeService<P, E> {
     fn call(&mut self, mut request: P::Request) -> Self::Future {
         let (encode, inner) = (self.encode.clone(), self.inner.clone());
         Box::pin(async move {
+            if let Some(prepared) = encode.prepare(&mut request) {
+                prepared.await?;
+            }
             let (mut written, asked) = encode.request(&request)?;
             let context = request.context().clone();
             written.extensions_mut().insert(context);

@@ -29,7 +29,7 @@ pub static UPGRADE_REFUSED: Code = Code {
     kind: Kind::InvalidRequest,
     fault: Fault::Client,
     about: "the backend does not carry this protocol",
-    remedy: "list it in `upgrades` of the backend; an HTTP/2 upstream cannot be upgraded",
+    remedy: "list it in `upgrades` of the backend; an HTTP/2 upstream has to announce extended CONNECT (RFC 8441), else speak HTTP/1.1 to it or `auto`",
 };
 
 /// `upgrade_idle`: nothing was said on an upgraded connection for too long.

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ use super::{ConnectionCounters, Drained, Listener, Rendered, Shutdown, tls};
 
 /// The first and the longest pause after a failure to accept.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// How long whoever has begun to connect has to finish that, once nobody new may: a slow round trip.
+const CLOSING: Duration = Duration::from_millis(250);
 
 pub(super) async fn serve<S>(listener: Listener, service: S, shutdown: Shutdown) -> Drained
 where
@@ -43,7 +47,7 @@ where
     S::Future: Send + 'static,
 {
     let Listener {
-        socket,
+        mut socket,
         local,
         name,
         shared,
@@ -82,6 +86,24 @@ where
             () = shared.changed.notified() => {}
             (stream, peer) = accept(|| socket.accept(), &counters.failed), if !open.is_full() => {
                 open.begin(visit(stream, peer));
+            }
+        }
+    }
+    if socket.turn_away() {
+        let mut closed = pin!(async {
+            tokio::select! {
+                () = tokio::time::sleep(CLOSING) => {}
+                () = shutdown.expired() => {}
+            }
+        });
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut closed => break,
+                Some(ended) = open.tasks.join_next() => open.ended(ended),
+                (stream, peer) = accept(|| socket.accept(), &counters.failed), if !open.is_full() => {
+                    open.begin(visit(stream, peer));
+                }
             }
         }
     }
@@ -184,7 +206,7 @@ impl Open {
 
     async fn drain(mut self, shutdown: &Shutdown) -> Drained {
         let mut drained = Drained::default();
-        let mut expired = std::pin::pin!(shutdown.expired());
+        let mut expired = pin!(shutdown.expired());
         loop {
             tokio::select! {
                 biased;

@@ -24,6 +24,7 @@ use super::shutdown::Shutdown;
 use super::sites::Sites;
 use super::stream::{Stream, Transport};
 use super::tunnels::Running;
+use crate::rewound::Rewound;
 
 /// The header fields the HTTP/1 parser keeps on its stack; any other number is allocated for each request.
 const ON_STACK: usize = 100;
@@ -81,8 +82,7 @@ impl Server {
             return;
         };
         let watched = Watched {
-            before,
-            socket: TokioIo::new(arrived.transport),
+            socket: TokioIo::new(Rewound::new(before, arrived.transport)),
             activity: activity.clone(),
         };
         let front = Front {

@@ -1,4 +1,4 @@
-//! The first stretch of the line: a client's socket, with the bytes already read from it put back.
+//! The first stretch of the line: a client's socket: the version of HTTP its first bytes tell, and its reads and writes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use super::activity::Activity;
 use super::stream::{Stream, Transport};
 use crate::joined::{Room, join};
+use crate::rewound::Rewound;
 
 /// The 24 bytes an HTTP/2 client begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -77,11 +78,10 @@ fn version(seen: &[u8]) -> Option<Version> {
     }
 }
 
-/// A client's socket. What was read before the server began comes first; later reads are noted.
+/// A client's socket, whose reads are noted.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) before: Bytes,
-    pub(super) socket: TokioIo<Transport>,
+    pub(super) socket: TokioIo<Rewound<Transport>>,
     pub(super) activity: Arc<Activity>,
 }
 
@@ -89,17 +89,8 @@ impl Read for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut buf: ReadBufCursor<'_>,
+        buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.before.is_empty() {
-            let n = self.before.len().min(buf.remaining());
-            buf.put_slice(&self.before.split_to(n));
-            if self.before.is_empty() {
-                // Even an empty slice keeps its allocation.
-                self.before = Bytes::new();
-            }
-            return Poll::Ready(Ok(()));
-        }
         let polled = Pin::new(&mut self.socket).poll_read(cx, buf);
         if polled.is_ready() {
             self.activity.read();

@@ -41,7 +41,7 @@ pub(super) async fn exchange(
 
 /// The version last agreed on with the origin, or the one agreed on now; the connection made for that
 /// waits in the pool. It is forgotten with the origin, when it has no connections any more.
-async fn agree(
+pub(super) async fn agree(
     client: &Shared,
     origin: &Arc<Origin>,
     limit: Duration,

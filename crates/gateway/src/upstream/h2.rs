@@ -21,6 +21,7 @@ use hyper::{
         TrySendError,
         http2::{Builder, Connection, SendRequest},
     },
+    ext::Protocol,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
@@ -48,6 +49,9 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// A connection in use that does not answer a ping for `PING_TIMEOUT` is dead.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How many streams a connection may carry before the upstream has said so, which its first frame does: an odd
+/// number, by which to know that it has not.
+const UNTOLD: usize = 97;
 
 type Answer = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 pub(super) type Place = (SendRequest<RequestBody>, Permit);
@@ -93,12 +97,24 @@ pub(super) async fn exchange(
 
 /// The same, at first at this place.
 pub(super) async fn exchange_at(
-    mut place: Place,
+    place: Place,
     client: &Shared,
     origin: Arc<Origin>,
-    mut request: Request<RequestBody>,
+    request: Request<RequestBody>,
     timeouts: Timeouts,
 ) -> Result<Response<ResponseBody>, ClientError> {
+    let (response, permit) = send_at(place, client, &origin, request, timeouts).await?;
+    Ok(response.map(|body| ResponseBody::http2(body, permit, timeouts.idle)))
+}
+
+/// The same, with the stream still to be held.
+pub(super) async fn send_at(
+    mut place: Place,
+    client: &Shared,
+    origin: &Origin,
+    mut request: Request<RequestBody>,
+    timeouts: Timeouts,
+) -> Result<(Response<Incoming>, Permit), ClientError> {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(HOST);
     if let Some(named) = request.extensions_mut().remove::<NamedHost>() {
@@ -111,9 +127,7 @@ pub(super) async fn exchange_at(
         let mut progress = request.body().progress();
         let answer = pin!(sender.try_send_request(request));
         let mut refused = match head(answer, &mut progress, timeouts.first_byte).await? {
-            Ok(response) => {
-                return Ok(response.map(|body| ResponseBody::http2(body, permit, timeouts.idle)));
-            }
+            Ok(response) => return Ok((response, permit)),
             Err(refused) => refused,
         };
         let untouched = refused.take_message();
@@ -126,7 +140,7 @@ pub(super) async fn exchange_at(
         tries += 1;
         permit.0.leaving.store(unseen, Relaxed);
         drop(permit);
-        place = join(client, &origin, timeouts.connect).await?;
+        place = join(client, origin, timeouts.connect).await?;
     }
 }
 
@@ -145,6 +159,9 @@ impl Copy {
         head.uri = request.uri().clone();
         head.version = request.version();
         head.headers = request.headers().clone();
+        if let Some(protocol) = request.extensions().get::<Protocol>() {
+            head.extensions.insert(protocol.clone());
+        }
         Some(Self { head, body })
     }
 
@@ -285,6 +302,15 @@ fn place(origin: &Origin) -> Option<Place> {
     line.place(origin)
 }
 
+/// What the connection of `place` [says](Line::takes_protocols) of protocols.
+pub(super) fn takes_protocols(origin: &Origin, place: &Place) -> Option<bool> {
+    let lines = origin.lines();
+    let line = lines
+        .iter()
+        .find(|line| Arc::ptr_eq(&line.load, &place.1.0));
+    line.map_or(Some(false), Line::takes_protocols)
+}
+
 impl Line {
     pub(super) async fn open(
         stream: Stream,
@@ -299,6 +325,7 @@ impl Line {
             .max_header_list_size(u32::try_from(max_head_bytes).unwrap_or(u32::MAX))
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
+            .initial_max_send_streams(UNTOLD)
             .handshake(TokioIo::new(stream));
         let (sender, connection): (_, Conn) = handshake
             .await
@@ -334,6 +361,17 @@ impl Line {
         }
         let connection = self.connection.lock();
         Some(connection.as_ref()?.current_max_send_streams())
+    }
+
+    /// Whether the upstream takes `CONNECT` with a protocol (RFC 8441); none, if it may not have said so yet.
+    fn takes_protocols(&self) -> Option<bool> {
+        let connection = self.connection.lock();
+        let Some(connection) = connection.as_ref() else {
+            return Some(false);
+        };
+        let takes = connection.is_extended_connect_protocol_enabled();
+        let told = connection.current_max_send_streams() != UNTOLD;
+        (takes || told).then_some(takes)
     }
 
     /// How many exchanges it carries, with those less than half full as if they carried none; none, if

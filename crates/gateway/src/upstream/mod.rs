@@ -34,6 +34,7 @@ mod client;
 mod config;
 mod connect;
 mod error;
+mod extended;
 mod fresh;
 mod h1;
 mod h2;
@@ -53,6 +54,7 @@ mod tls;
 mod upgrade;
 mod way;
 
+pub(crate) use self::extended::accept;
 pub use self::{
     body::ResponseBody,
     client::Client,

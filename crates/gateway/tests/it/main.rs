@@ -29,3 +29,4 @@ mod unix;
 mod upstreams;
 mod usage;
 mod websocket;
+mod websocket_http2;

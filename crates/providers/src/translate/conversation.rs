@@ -390,8 +390,8 @@ pub struct Schema<'a> {
     pub name: Option<Text<'a>>,
     /// What it is for.
     pub description: Option<Text<'a>>,
-    /// The schema.
-    pub schema: Raw<'a>,
+    /// The schema, JSON as it was written; taken out of its string in dialects that have it in one.
+    pub schema: Cow<'a, [u8]>,
     /// Whether the model must keep to it.
     pub strict: Option<bool>,
 }
