@@ -30,5 +30,8 @@ pub fn all() -> Vec<Arc<dyn Dialect>> {
 
 /// The wires of the dialects that can be translated.
 pub fn wires() -> Vec<Arc<dyn Wire>> {
-    vec![Arc::new(anthropic::MessagesWire)]
+    vec![
+        Arc::new(anthropic::MessagesWire),
+        Arc::new(openai::ChatWire),
+    ]
 }

@@ -17,10 +17,14 @@ mod call;
 mod choose;
 mod conversation;
 mod delta;
+#[cfg(test)]
+pub(crate) mod fold;
 mod loss;
 mod names;
 mod reply;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
 mod text;
 mod trouble;
 mod wire;

@@ -599,7 +599,6 @@ fn what_has_no_place_elsewhere_is_listed_and_what_says_nothing_is_not() {
 #[test]
 fn what_is_wrong_is_refused_with_its_field() {
     for (body, field) in [
-        (json!([]), "body"),
         (asking(&json!({"messages": "hi"})), "messages"),
         (said(&json!(["hi"])), "messages[0]"),
         (
@@ -664,6 +663,15 @@ fn what_is_wrong_is_refused_with_its_field() {
             (e.code(), e.at_param()),
             (&codes::INVALID_FIELD, Some(field))
         );
+    }
+}
+
+#[test]
+fn what_is_no_object_is_refused() {
+    for body in ["", "[]", "5", "{", "{}{}"] {
+        let read = MessagesWire.read_request(head(), body.as_bytes(), &mut Losses::default());
+        let code = read.unwrap_err().code().name;
+        assert!(["invalid_field", "body_not_json"].contains(&code), "{body}");
     }
 }
 
