@@ -90,7 +90,7 @@ impl<'l> Blocks<'l> {
             }
             Part::ToolCall(call) => self.call(call, blocks, field),
             Part::ToolResult(result) => self.result(result, blocks, field)?,
-            Part::Reasoning(reasoning) => self.reasoning(reasoning, blocks, field),
+            Part::Reasoning(reasoning) => Self::reasoning(reasoning, blocks),
             Part::Foreign { kind, .. } => {
                 self.lost(field, kind, "no other dialect has it");
             }
@@ -184,22 +184,8 @@ impl<'l> Blocks<'l> {
         })
     }
 
-    fn reasoning(
-        &mut self,
-        reasoning: &Reasoning<'_>,
-        blocks: &mut Array<'_>,
-        field: &dyn Fn() -> String,
-    ) {
+    fn reasoning(reasoning: &Reasoning<'_>, blocks: &mut Array<'_>) {
         let seal = reasoning.signature.as_ref();
-        let own = seal.is_some_and(|seal| seal.family == FAMILY);
-        if self.reader == Reader::Provider && !own {
-            self.lost(
-                field,
-                "reasoning",
-                "Anthropic takes only thoughts that its models sealed",
-            );
-            return;
-        }
         let nothing = Text::from("");
         let seal = seal.map(|seal| seal.written(FAMILY));
         if reasoning.redacted || (reasoning.text.is_none() && seal.is_some()) {

@@ -5,7 +5,7 @@ use portcullis_core::error::Error;
 
 use super::{sampling, tools};
 use crate::dialect::anthropic::VERSION_HEADER;
-use crate::dialect::anthropic::block::{Blocks, Reader};
+use crate::dialect::anthropic::block::{Blocks, FAMILY, Reader};
 use crate::translate::turns::{self, Run};
 use crate::translate::write::{Object, array, object};
 use crate::translate::{
@@ -90,6 +90,18 @@ fn write_messages(
     blocks: &mut Blocks<'_>,
 ) -> Result<(), Error> {
     let mut runs = turns::runs(conversation, turns, blocks.losses);
+    for run in &mut runs {
+        let of_model = run.role == Role::Assistant;
+        run.parts.retain(|placed| {
+            let kept = keep(placed.part, of_model);
+            if let Err((what, why)) = kept {
+                let field = format!("{}.content.{what}", conversation.turn_path(placed.at));
+                blocks.losses.add(field, why);
+            }
+            kept.is_ok()
+        });
+    }
+    runs.retain(|run| !run.parts.is_empty());
     if runs.is_empty() {
         let list = conversation.list.unwrap_or("messages");
         return Err(reading::wrong(
@@ -115,6 +127,30 @@ fn write_messages(
         }
         Ok(())
     })
+}
+
+/// Whether a part goes on, or what it is called and why it does not.
+fn keep(part: &Part<'_>, of_model: bool) -> Result<(), (&'static str, &'static str)> {
+    match part {
+        Part::Reasoning(one)
+            if !one
+                .signature
+                .as_ref()
+                .is_some_and(|seal| seal.family == FAMILY) =>
+        {
+            let why = "Anthropic takes only thoughts that its models sealed";
+            Err(("reasoning", why))
+        }
+        Part::Reasoning(_) | Part::ToolCall(_) if !of_model => {
+            Err(("role", "only a model thinks and calls tools"))
+        }
+        Part::Media(_) if of_model => Err((
+            "media",
+            "Anthropic's models are shown only what others send",
+        )),
+        Part::Foreign { .. } => Err(("foreign", "no other dialect has it")),
+        _ => Ok(()),
+    }
 }
 
 /// Writes what a run says: one plain text as it is, all else as blocks.

@@ -1,3 +1,4 @@
+mod laws;
 mod replies;
 mod requests;
 mod streams;
