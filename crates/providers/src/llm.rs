@@ -2,6 +2,7 @@
 
 mod service;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portcullis_core::assemble::{Backend, BuildContext};
@@ -16,7 +17,7 @@ use serde::Deserialize;
 
 use crate::provider::{Provider, UsageMode, endpoint_name};
 use crate::translate::{Spoken, Wires};
-use crate::vendor::{Vendor, Vendors};
+use crate::vendor::{Options, Vendor, Vendors};
 
 use service::LlmService;
 pub(crate) use service::rename;
@@ -29,13 +30,17 @@ pub struct LlmBackend;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LlmConfig {
-    /// The vendor: `openai`, `anthropic`, `openai-compatible`, or one registered by the program.
+    /// The vendor: `openai`, `anthropic`, `gemini`, `openai-compatible`, or another one there is.
     pub provider: String,
     /// The base URL of its API, with the version segment: `https://api.openai.com/v1`. Default: the
     /// vendor's own.
     pub base_url: Option<String>,
     /// The key. It goes to this base URL and nowhere else; the caller's own credentials never do.
     pub api_key: Option<Secret>,
+    /// What else the vendor's URLs are made of, by name: `{project: p, location: europe-west4}` for `vertex`.
+    /// Which there are hangs on the vendor; most have none.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
     /// The model to ask for, whatever the caller named. Default: what the caller named.
     pub model: Option<String>,
     /// How the usage of a streamed call is learnt where the upstream tells it only if asked.
@@ -74,13 +79,15 @@ impl Backend<Llm> for LlmBackend {
         if config.model.as_deref() == Some("") {
             return Err(cx.error(&Pointer::root().key("model"), "a model has a name"));
         }
-        let mut origin = origin(vendor, &config, cx)?;
+        let options = options(vendor, &config, cx)?;
+        let mut origin = origin(vendor, &config, &options, cx)?;
         if let Some(transport) = &config.transport {
             let place = Pointer::root().key("transport");
             origin = origin.with_transport(cx.transport(transport, &place)?);
         }
         let mut provider = Provider::new(origin)
             .usage(config.usage)
+            .vendor(*vendor, options)
             .speaking(spoken.clone());
         if let Some(max) = config.max_reply_bytes {
             provider = provider.max_reply(max.get());
@@ -135,15 +142,52 @@ fn spoken(vendor: &Vendor, cx: &BuildContext<'_>) -> Result<Arc<[Arc<dyn Dialect
     vendor.dialects.iter().map(find).collect()
 }
 
-fn origin(
+/// The options given, if they are the vendor's and none is missing.
+fn options(
     vendor: &Vendor,
     config: &LlmConfig,
     cx: &BuildContext<'_>,
+) -> Result<Options, ConfigError> {
+    let at = Pointer::root().key("options");
+    let known = || vendor.options.iter().map(|option| option.name);
+    for (name, value) in &config.options {
+        if value.is_empty() {
+            return Err(cx.error(&at.key(name), format!("the option `{name}` is empty")));
+        }
+        if !known().any(|known| known == name) {
+            let what = format!("provider `{}` has no option `{name}`", vendor.name);
+            let unknown = cx.error(&at.key(name), what);
+            return Err(match nearest(name, known()) {
+                Some(near) => unknown.hint(format!("did you mean `{near}`?")),
+                None => unknown,
+            });
+        }
+    }
+    let mut needed = vendor.options.iter().filter(|option| option.required);
+    match needed.find(|option| !config.options.contains_key(option.name)) {
+        None => Ok(config.options.clone().into()),
+        Some(missing) => {
+            let (name, about) = (missing.name, missing.about);
+            let what = format!("provider `{}` needs the option `{name}`", vendor.name);
+            Err(cx
+                .error(&Pointer::root(), what)
+                .hint(format!("options: {{{name}: …}}, {about}")))
+        }
+    }
+}
+
+fn origin(
+    vendor: &Vendor,
+    config: &LlmConfig,
+    options: &Options,
+    cx: &BuildContext<'_>,
 ) -> Result<Origin, ConfigError> {
     let at = |key: &str| Pointer::root().key(key);
+    let based = (vendor.base)(options);
     let url = config
         .base_url
         .as_deref()
+        .or(based.as_deref())
         .or(vendor.base_url)
         .ok_or_else(|| {
             cx.error(

@@ -8,6 +8,7 @@
 //! What a reader cannot say in the neutral form, and what a writer cannot say in its dialect, goes into
 //! [`Losses`], never away in silence.
 
+pub mod media;
 pub mod read;
 pub mod tools;
 pub mod turns;
