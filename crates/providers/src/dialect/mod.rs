@@ -5,6 +5,7 @@ pub mod openai;
 
 mod count;
 mod event;
+mod fields;
 mod head;
 mod models;
 
@@ -29,5 +30,9 @@ pub fn all() -> Vec<Arc<dyn Dialect>> {
 
 /// The wires of the dialects that can be translated.
 pub fn wires() -> Vec<Arc<dyn Wire>> {
-    vec![Arc::new(openai::ChatWire), Arc::new(openai::ResponsesWire)]
+    vec![
+        Arc::new(anthropic::MessagesWire),
+        Arc::new(openai::ChatWire),
+        Arc::new(openai::ResponsesWire),
+    ]
 }

@@ -1,5 +1,7 @@
 //! The `llm` backend, as configuration writes it.
 
+use std::collections::BTreeMap;
+
 use portcullis_core::attempt::{HedgeConfig, RetryConfig};
 use portcullis_core::backend::{BalanceConfig, HealthConfig, QueueConfig};
 use portcullis_core::config::{ByteSize, Duration, PolicyEntry, Secret, Transport};
@@ -22,6 +24,10 @@ pub struct LlmConfig {
     pub base_url: Option<String>,
     /// The key. It goes to this base URL and nowhere else; the caller's own credentials never do.
     pub api_key: Option<Secret>,
+    /// What else the vendor's URLs are made of, by name: `{project: p, location: europe-west4}` for `vertex`.
+    /// Which there are hangs on the vendor; most have none.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
     /// The dialects to ask it in, best first; calls of others are translated to the first that can be. Default: all
     /// its vendor speaks.
     pub dialects: Option<Vec<String>>,
@@ -103,6 +109,10 @@ pub struct ProviderConfig {
     pub base_url: Option<String>,
     /// The key. It goes to this base URL and nowhere else; the caller's own credentials never do.
     pub api_key: Option<Secret>,
+    /// What else the vendor's URLs are made of, by name: `{project: p, location: europe-west4}` for `vertex`.
+    /// Which there are hangs on the vendor; most have none.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
     /// The dialects to ask it in, best first; calls of others are translated to the first that can be. Default: all
     /// its vendor speaks.
     pub dialects: Option<Vec<String>>,
@@ -139,6 +149,7 @@ impl LlmConfig {
             provider: self.provider.take()?,
             base_url: self.base_url.take(),
             api_key: self.api_key.take(),
+            options: std::mem::take(&mut self.options),
             dialects: self.dialects.take(),
             model: self.model.take(),
             context_window: None,
@@ -157,6 +168,7 @@ impl LlmConfig {
             ("provider", self.provider.is_some()),
             ("baseUrl", self.base_url.is_some()),
             ("apiKey", self.api_key.is_some()),
+            ("options", !self.options.is_empty()),
             ("dialects", self.dialects.is_some()),
             ("model", self.model.is_some()),
             ("usage", self.usage != UsageMode::default()),

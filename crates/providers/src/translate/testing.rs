@@ -251,7 +251,7 @@ fn format() -> impl Strategy<Value = Format<'static>> {
         Format::Schema(Schema {
             name: Some("answer".into()),
             description: None,
-            schema: r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}"#.as_bytes().into(),
+            schema: br#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}"#[..].into(),
             strict: Some(true),
         }),
     ])

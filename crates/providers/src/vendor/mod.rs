@@ -3,16 +3,20 @@
 mod anthropic;
 mod compatible;
 mod openai;
+mod place;
 
 use std::collections::BTreeMap;
 
 use http::header::InvalidHeaderValue;
 use http::{HeaderName, HeaderValue};
+use portcullis_core::error::Error;
+use portcullis_core::payload::{Doc, Payload};
 use portcullis_core::upstream::Credential;
 
 pub use anthropic::ANTHROPIC;
 pub use compatible::OPENAI_COMPATIBLE;
 pub use openai::OPENAI;
+pub use place::{Ask, Options, Place, VendorOption, own_body, own_place, segment};
 
 /// What the gateway knows of a vendor. A plain value: adding one to this crate is a constant and a place in
 /// [`STANDARD`], adding one in a user's crate a call of [`Vendors::add`] before the registry is used.
@@ -64,6 +68,15 @@ pub struct Vendor {
     pub default_headers: fn() -> Vec<(HeaderName, HeaderValue)>,
     /// How model names begin that are its own beyond doubt: for bare names without a file.
     pub model_prefixes: &'static [&'static str],
+    /// The options it takes in configuration: what else its URLs are made of.
+    pub options: &'static [VendorOption],
+    /// Its base URL where that hangs on options; `None` leaves it to `base_url`.
+    pub base: fn(&Options) -> Option<String>,
+    /// Where a call goes below the base URL. [`own_place`]: where its dialect has it.
+    pub place: for<'a> fn(&Ask<'a>) -> Place<'a>,
+    /// Changes a body the gateway reads, where the vendor wants another than its dialect's:
+    /// [`own_body`] does not.
+    pub body: fn(&Ask<'_>, &mut Payload<Doc>) -> Result<(), Error>,
 }
 
 /// The vendors of this crate.
@@ -111,6 +124,10 @@ impl Vendors {
 
 pub(crate) fn no_headers() -> Vec<(HeaderName, HeaderValue)> {
     Vec::new()
+}
+
+pub(crate) fn no_options(_: &Options) -> Option<String> {
+    None
 }
 
 #[cfg(test)]
