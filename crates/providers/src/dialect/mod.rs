@@ -1,6 +1,7 @@
 //! Wire formats: what stands where in a request, a reply and an event. Pure functions over bytes.
 
 pub mod anthropic;
+pub mod gemini;
 pub mod openai;
 
 mod count;
@@ -22,6 +23,7 @@ pub use models::{ModelEntry, list_models, render_model, render_models};
 /// chat dialect takes what no other claims.
 pub fn all() -> Vec<Arc<dyn Dialect>> {
     vec![
+        Arc::new(gemini::Generate),
         Arc::new(openai::Responses),
         Arc::new(anthropic::Messages),
         Arc::new(openai::Chat),

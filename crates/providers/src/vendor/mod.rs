@@ -1,9 +1,13 @@
 //! Vendors: where their API is, how a key is presented, which dialects they speak.
 
 mod anthropic;
+mod azure;
 mod compatible;
+mod gemini;
 mod openai;
 mod place;
+mod presets;
+mod vertex;
 
 use std::collections::BTreeMap;
 
@@ -14,9 +18,16 @@ use portcullis_core::payload::{Doc, Payload};
 use portcullis_core::upstream::Credential;
 
 pub use anthropic::ANTHROPIC;
+pub use azure::AZURE;
 pub use compatible::OPENAI_COMPATIBLE;
+pub use gemini::GEMINI;
 pub use openai::OPENAI;
 pub use place::{Ask, Options, Place, VendorOption, own_body, own_place, segment};
+pub use presets::{
+    CEREBRAS, DEEPINFRA, DEEPSEEK, FIREWORKS, GROQ, HUGGINGFACE, MISTRAL, NVIDIA, OLLAMA,
+    OPENROUTER, PERPLEXITY, TOGETHER, VLLM, XAI,
+};
+pub use vertex::{VERTEX, VERTEX_ANTHROPIC, VERTEX_OPENAI};
 
 /// What the gateway knows of a vendor. A plain value: adding one to this crate is a constant and a place in
 /// [`STANDARD`], adding one in a user's crate a call of [`Vendors::add`] before the registry is used.
@@ -80,7 +91,30 @@ pub struct Vendor {
 }
 
 /// The vendors of this crate.
-pub const STANDARD: [Vendor; 3] = [OPENAI, ANTHROPIC, OPENAI_COMPATIBLE];
+pub const STANDARD: [Vendor; 22] = [
+    OPENAI,
+    ANTHROPIC,
+    GEMINI,
+    OPENAI_COMPATIBLE,
+    AZURE,
+    VERTEX,
+    VERTEX_ANTHROPIC,
+    VERTEX_OPENAI,
+    OLLAMA,
+    VLLM,
+    GROQ,
+    MISTRAL,
+    DEEPSEEK,
+    XAI,
+    OPENROUTER,
+    TOGETHER,
+    FIREWORKS,
+    PERPLEXITY,
+    CEREBRAS,
+    HUGGINGFACE,
+    DEEPINFRA,
+    NVIDIA,
+];
 
 /// Vendors by name: the slot of a registry the `llm` backend reads.
 #[derive(Clone, Debug, Default)]
@@ -166,8 +200,8 @@ mod tests {
         registry.slot_mut::<Vendors>().add(own);
         crate::register(&mut registry);
         let vendors = registry.slot::<Vendors>().unwrap();
-        let names: Vec<_> = vendors.iter().map(|vendor| vendor.name).collect();
-        assert_eq!(names, ["anthropic", "openai", "openai-compatible", "own"]);
+        assert_eq!(vendors.iter().count(), STANDARD.len() + 1);
+        assert!(vendors.get("own").is_some());
     }
 
     #[test]
