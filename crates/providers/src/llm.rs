@@ -1,5 +1,6 @@
 //! The `llm` backend: calls to one provider.
 
+mod aws;
 mod service;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::provider::{Provider, UsageMode, endpoint_name};
+use crate::sign::AwsConfig;
 use crate::translate::{Spoken, Wires};
 use crate::vendor::{Vendor, Vendors};
 
@@ -29,13 +31,18 @@ pub struct LlmBackend;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LlmConfig {
-    /// The vendor: `openai`, `anthropic`, `openai-compatible`, or one registered by the program.
+    /// The vendor: `openai`, `anthropic`, `bedrock`, `openai-compatible`, or one registered by the program.
     pub provider: String,
     /// The base URL of its API, with the version segment: `https://api.openai.com/v1`. Default: the
     /// vendor's own.
     pub base_url: Option<String>,
     /// The key. It goes to this base URL and nowhere else; the caller's own credentials never do.
     pub api_key: Option<Secret>,
+    /// The region of the provider, for those of AWS: `eu-central-1`. Default: that of `AWS_REGION` or
+    /// `AWS_DEFAULT_REGION`.
+    pub region: Option<String>,
+    /// Who signs requests to a provider of AWS, where there is no `apiKey`.
+    pub aws: Option<AwsConfig>,
     /// The model to ask for, whatever the caller named. Default: what the caller named.
     pub model: Option<String>,
     /// How the usage of a streamed call is learnt where the upstream tells it only if asked.
@@ -152,11 +159,21 @@ fn origin(
             )
             .hint("give the base URL of its API, with the version segment")
         })?;
-    let mut origin = Origin::parse(url).map_err(|e| cx.error(&at("baseUrl"), e.to_string()))?;
+    let region = aws::region(vendor, config, aws::variable, cx)?;
+    let url = match &region {
+        None if url.contains(aws::REGION) => return Err(aws::needs_region(vendor, cx)),
+        region => url.replace(aws::REGION, region.as_deref().unwrap_or_default()),
+    };
+    let mut origin = Origin::parse(&url).map_err(|e| cx.error(&at("baseUrl"), e.to_string()))?;
     if let Some(version) = vendor.version {
         origin = origin.ending_with(version);
     }
     let Some(key) = &config.api_key else {
+        if vendor.aws_service.is_some() || config.aws.is_some() {
+            let region = region.as_deref();
+            let signs = aws::credential(vendor, config, region, aws::variable, cx)?;
+            return Ok(signs.into_iter().fold(origin, Origin::with_credential));
+        }
         if vendor.key_required && config.base_url.is_none() {
             let what = format!("provider `{}` needs an `apiKey`", vendor.name);
             let variable = vendor.key_variables.first().copied().unwrap_or("API_KEY");
@@ -166,6 +183,9 @@ fn origin(
         }
         return Ok(origin);
     };
+    if config.aws.is_some() {
+        return Err(cx.error(&at("aws"), "what has an `apiKey` is not signed"));
+    }
     let credential = (vendor.credential)(key.expose())
         .map_err(|_| cx.error(&at("apiKey"), "the key has characters no header takes"))?;
     Ok(origin.with_credential(credential))

@@ -1,6 +1,7 @@
 //! Vendors: where their API is, how a key is presented, which dialects they speak.
 
 mod anthropic;
+mod bedrock;
 mod compatible;
 mod openai;
 
@@ -11,6 +12,7 @@ use http::{HeaderName, HeaderValue};
 use portcullis_core::upstream::Credential;
 
 pub use anthropic::ANTHROPIC;
+pub use bedrock::BEDROCK;
 pub use compatible::OPENAI_COMPATIBLE;
 pub use openai::OPENAI;
 
@@ -48,7 +50,8 @@ pub use openai::OPENAI;
 pub struct Vendor {
     /// The name `provider:` takes in configuration, and its prefix in model names without a file.
     pub name: &'static str,
-    /// The base URL of its API, up to the version segment; `None` where the user must give one.
+    /// The base URL of its API, up to the version segment; `None` where the user must give one. `{region}` in it stands
+    /// for the region that is configured.
     pub base_url: Option<&'static str>,
     /// The last segment its base URL must have, put there where a user leaves it out.
     pub version: Option<&'static str>,
@@ -60,6 +63,8 @@ pub struct Vendor {
     pub dialects: &'static [&'static str],
     /// Makes the credential of a key.
     pub credential: fn(&str) -> Result<Credential, InvalidHeaderValue>,
+    /// The service of AWS it is, whose requests are signed where there is no key.
+    pub aws_service: Option<&'static str>,
     /// Headers it demands where the caller sends none.
     pub default_headers: fn() -> Vec<(HeaderName, HeaderValue)>,
     /// How model names begin that are its own beyond doubt: for bare names without a file.
@@ -67,7 +72,7 @@ pub struct Vendor {
 }
 
 /// The vendors of this crate.
-pub const STANDARD: [Vendor; 3] = [OPENAI, ANTHROPIC, OPENAI_COMPATIBLE];
+pub const STANDARD: [Vendor; 4] = [OPENAI, ANTHROPIC, BEDROCK, OPENAI_COMPATIBLE];
 
 /// Vendors by name: the slot of a registry the `llm` backend reads.
 #[derive(Clone, Debug, Default)]
@@ -125,7 +130,8 @@ mod tests {
         let dialects = crate::dialect::all();
         for vendor in Vendors::standard().iter() {
             if let Some(url) = vendor.base_url {
-                let origin = Origin::parse(url).unwrap();
+                let url = url.replace("{region}", "eu-west-1");
+                let origin = Origin::parse(&url).unwrap();
                 assert_eq!(origin.to_string(), url);
                 let version = vendor.version.unwrap_or_default();
                 assert_eq!(origin.ending_with(version).to_string(), url);
@@ -150,7 +156,10 @@ mod tests {
         crate::register(&mut registry);
         let vendors = registry.slot::<Vendors>().unwrap();
         let names: Vec<_> = vendors.iter().map(|vendor| vendor.name).collect();
-        assert_eq!(names, ["anthropic", "openai", "openai-compatible", "own"]);
+        assert_eq!(
+            names,
+            ["anthropic", "bedrock", "openai", "openai-compatible", "own"]
+        );
     }
 
     #[test]
