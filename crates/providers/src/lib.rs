@@ -3,6 +3,7 @@
 //! Nothing here opens a socket: a provider writes requests and reads replies, and is handed an HTTP
 //! service to send them by.
 
+pub mod catalog;
 pub mod codes;
 pub mod dialect;
 pub mod echo;

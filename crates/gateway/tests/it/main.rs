@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod bounds;
 mod connections;
+mod counted;
 mod door;
 mod ends;
 mod errors;

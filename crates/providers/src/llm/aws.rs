@@ -6,7 +6,7 @@ use portcullis_core::assemble::BuildContext;
 use portcullis_core::config::{ConfigError, Pointer, Secret};
 use portcullis_core::upstream::Credential;
 
-use super::LlmConfig;
+use super::ProviderConfig;
 use crate::sign::{AwsChains, AwsConfig, AwsKeySource, AwsKeys, SigV4};
 use crate::vendor::Vendor;
 
@@ -21,7 +21,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
 /// The region, as configured or as AWS's own tools take it from the environment.
 pub(super) fn region(
     vendor: &Vendor,
-    config: &LlmConfig,
+    config: &ProviderConfig,
     variable: impl Fn(&str) -> Option<String>,
     cx: &BuildContext<'_>,
 ) -> Result<Option<String>, ConfigError> {
@@ -46,7 +46,7 @@ pub(super) fn region(
 /// Who signs. `None` where nobody was named and the base URL is not the vendor's own, as it is of a test server.
 pub(super) fn credential(
     vendor: &Vendor,
-    config: &LlmConfig,
+    config: &ProviderConfig,
     region: Option<&str>,
     variable: impl Fn(&str) -> Option<String>,
     cx: &BuildContext<'_>,
@@ -129,7 +129,7 @@ fn source(
 /// A bearer key of the environment, which goes to the vendor's own URL only.
 fn bearer_of(
     vendor: &Vendor,
-    config: &LlmConfig,
+    config: &ProviderConfig,
     variable: impl Fn(&str) -> Option<String>,
     cx: &BuildContext<'_>,
 ) -> Result<Option<Credential>, ConfigError> {
