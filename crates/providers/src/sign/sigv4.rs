@@ -7,7 +7,7 @@ use aws_sigv4::http_request::{
     PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign,
 };
 use aws_sigv4::sign::v4::SigningParams;
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use portcullis_core::BoxFuture;
 use portcullis_core::body::Body;
@@ -90,8 +90,8 @@ impl SigV4 {
         let (headers, _) = instructions.into_parts();
         for header in headers {
             let mut value = HeaderValue::from_str(header.value())?;
-            value.set_sensitive(header.sensitive());
             let name = HeaderName::from_static(header.name());
+            value.set_sensitive(header.sensitive() || name == AUTHORIZATION);
             request.headers_mut().insert(name, value);
         }
         Ok(())
