@@ -6,6 +6,7 @@ use http::Request;
 use portcullis_core::context::Tokens;
 use portcullis_core::error::Error;
 use portcullis_core::json::Raw;
+use portcullis_core::llm::EventKind;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -438,5 +439,10 @@ impl Out {
     /// The bytes written so far.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.raw
+    }
+
+    /// What the events written so far are.
+    pub(crate) fn kinds(&self) -> Vec<EventKind> {
+        self.events.iter().map(|(_, kind)| *kind).collect()
     }
 }
