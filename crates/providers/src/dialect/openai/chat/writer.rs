@@ -246,7 +246,7 @@ impl Writer {
         };
         self.chunks.delta(choice, EventKind::Other, out, |o| {
             o.array("reasoning_details", |a| {
-                reasoning::write_detail(a, index, &sealed)
+                reasoning::write_detail(a, index, &sealed);
             });
         });
     }
@@ -280,7 +280,7 @@ impl Writer {
             self.chunks.usage(&tokens, out);
         }
         out.sse(None, EventKind::Done, |raw| {
-            raw.extend_from_slice(b"[DONE]")
+            raw.extend_from_slice(b"[DONE]");
         });
     }
 }
@@ -331,7 +331,7 @@ impl EventWriter for Writer {
             Delta::Usage(tokens) => self.usage = Some(tokens),
             Delta::KeepAlive => {
                 out.frame(EventKind::KeepAlive, |raw| {
-                    raw.extend_from_slice(b": keep-alive\n\n")
+                    raw.extend_from_slice(b": keep-alive\n\n");
                 });
             }
             Delta::Failed(trouble) => self.fail(&trouble, out),

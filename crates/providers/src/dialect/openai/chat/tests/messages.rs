@@ -10,7 +10,7 @@ use crate::translate::{
     Text, ToolCall, ToolResult, Turn, Wire,
 };
 
-fn talk(messages: Value) -> Value {
+fn talk(messages: &Value) -> Value {
     json!({"model": "m", "messages": messages})
 }
 
@@ -23,7 +23,7 @@ fn system_and_developer_texts_stay_where_they_stand() {
         {"role": "system", "content": "d"},
         {"role": "user", "content": [{"type": "text", "text": "e"}, {"type": "text", "text": "f"}]},
     ]);
-    let (written, lost) = again(&talk(messages.clone())).unwrap();
+    let (written, lost) = again(&talk(&messages)).unwrap();
     assert_eq!(written["messages"], messages);
     assert!(lost.is_empty());
 }
@@ -38,7 +38,7 @@ fn images_files_and_sounds_come_through_with_data_urls_split() {
         {"type": "file", "file": {"file_id": "file_1"}},
         {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}},
     ]);
-    let body = talk(json!([{"role": "user", "content": content}]));
+    let body = talk(&json!([{"role": "user", "content": content}]));
     let (written, lost) = again(&body).unwrap();
     assert_eq!(written["messages"][0]["content"], content);
     assert!(lost.is_empty());
@@ -80,7 +80,7 @@ fn what_a_message_has_of_its_own_is_noted_by_its_place() {
         {"role": "assistant", "content": "b", "annotations": [{"type": "url_citation"}]},
         {"role": "user", "content": "c", "weight": 1},
     ]);
-    let (_, lost) = again(&talk(messages)).unwrap();
+    let (_, lost) = again(&talk(&messages)).unwrap();
     assert_eq!(
         lost,
         [
@@ -107,7 +107,7 @@ fn parts_of_unknown_types_and_answers_in_sound_are_refused_by_their_place() {
             "messages[0].tool_calls",
         ),
     ] {
-        let e = again(&talk(json!([message]))).unwrap_err();
+        let e = again(&talk(&json!([message]))).unwrap_err();
         assert_eq!(*e.code(), UNTRANSLATABLE);
         assert_eq!(e.at_param(), Some(field));
     }
@@ -123,7 +123,7 @@ fn tool_messages_in_any_order_answer_the_calls_before_them() {
         {"role": "tool", "tool_call_id": "1", "content": "one"},
         {"role": "user", "content": "go on"},
     ]);
-    let (written, lost) = again(&talk(messages.clone())).unwrap();
+    let (written, lost) = again(&talk(&messages)).unwrap();
     let mut sorted = messages;
     sorted.as_array_mut().unwrap().swap(2, 3);
     assert_eq!(written["messages"], sorted);
@@ -143,7 +143,7 @@ fn a_missing_result_a_duplicate_id_and_an_unknown_id_are_a_clean_400() {
         json!([user, calls, answer("2")]),
         json!([user, answer("1")]),
     ] {
-        let e = again(&talk(messages)).unwrap_err();
+        let e = again(&talk(&messages)).unwrap_err();
         assert_eq!(e.code().name, "invalid_field");
         assert!(e.at_param().unwrap().starts_with("messages["));
     }
@@ -162,7 +162,7 @@ fn empty_arguments_become_an_object_and_broken_ones_go_on_as_they_are() {
             ]},
             {"role": "tool", "tool_call_id": "1", "content": ""},
         ]);
-        let (again, _) = again(&talk(messages)).unwrap();
+        let (again, _) = again(&talk(&messages)).unwrap();
         let call = &again["messages"][0]["tool_calls"][0]["function"];
         assert_eq!(call["arguments"], written);
     }
@@ -294,7 +294,7 @@ fn a_signature_comes_back_unchanged_from_a_client_that_echoes_messages() {
             "extra_content": {"google": {"thought_signature": "Z29v"}}}],
     });
     let messages = json!([message, {"role": "tool", "tool_call_id": "1", "content": ""}]);
-    let seen = reading(&talk(messages), |conversation, _| {
+    let seen = reading(&talk(&messages), |conversation, _| {
         let mut seen = Vec::new();
         for part in &conversation.turns[0].parts {
             match part {
@@ -328,12 +328,12 @@ fn a_refusal_stays_one() {
         {"role": "user", "content": "?"},
         {"role": "assistant", "content": null, "refusal": "no"},
     ]);
-    let (written, lost) = again(&talk(messages.clone())).unwrap();
+    let (written, lost) = again(&talk(&messages)).unwrap();
     assert_eq!(written["messages"], messages);
     assert!(lost.is_empty());
     let mixed = json!([{"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}]);
     let read = reading(
-        &talk(mixed),
+        &talk(&mixed),
         |c, _| matches!(&c.turns[0].parts[..], [Part::Refusal(text)] if *text == Text::Json(b"no")),
     );
     assert!(read.unwrap());

@@ -28,8 +28,8 @@ fn written(reply: &Reply<'_>, asked: &Asked) -> (Value, Vec<String>) {
 fn ended(stop: Stop, parts: Vec<Part<'static>>) -> Reply<'static> {
     Reply {
         choices: vec![Choice {
-            stop,
             parts,
+            stop,
             ..Choice::default()
         }],
         ..Reply::default()

@@ -10,8 +10,13 @@ use crate::translate::testing::{asked, events};
 use crate::translate::{Asked, Delta, Out, Piece, Stop, Wire};
 
 fn chunk(delta: Value, finish: Value) -> Value {
-    json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
-        "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}]})
+    let mut chunk = json!({
+        "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": 0, "logprobs": null}],
+    });
+    chunk["choices"][0]["delta"] = delta;
+    chunk["choices"][0]["finish_reason"] = finish;
+    chunk
 }
 
 fn call(index: u32, id: Option<&str>, name: Option<&str>, arguments: &str) -> Value {

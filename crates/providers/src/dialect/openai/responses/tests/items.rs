@@ -204,8 +204,8 @@ fn a_status_is_read_as_why_it_ended() {
 fn every_member_a_client_demands_is_there() {
     let reply = |stop| Reply {
         choices: vec![Choice {
-            stop,
             parts: vec![Part::text("a"), Part::text("b")],
+            stop,
             ..Choice::default()
         }],
         ..Reply::default()

@@ -268,7 +268,7 @@ fn what_cannot_be_told_elsewhere_is_a_fault_and_events_of_next_month_are_passed_
         json!({"type": "response.completed"}),
         json!({"type": "response.completed", "response": {"status": "queued"}}),
     ] {
-        let e = read(&[event.clone()]).0.unwrap_err();
+        let e = read(std::slice::from_ref(&event)).0.unwrap_err();
         assert_eq!(e.code().name, "upstream_broken", "{event}");
     }
     let next = json!({"type": "response.mood.updated", "mood": "good"});
