@@ -22,6 +22,7 @@ mod proxy;
 mod proxy_protocol;
 mod reload;
 mod renewal;
+mod shelf;
 mod static_backend;
 mod support;
 mod swaps;

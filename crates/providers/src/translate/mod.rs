@@ -8,8 +8,10 @@
 //! What a reader cannot say in the neutral form, and what a writer cannot say in its dialect, goes into
 //! [`Losses`], never away in silence.
 
+pub mod media;
 pub mod read;
 pub mod tools;
+pub mod turns;
 pub mod write;
 
 mod call;
