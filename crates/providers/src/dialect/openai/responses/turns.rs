@@ -198,9 +198,7 @@ fn write_media(o: &mut Object<'_>, media: &Media<'_>) {
         o.str("type", "input_image");
         match &media.source {
             Source::File(id) => o.text("file_id", id),
-            _ => {
-                media::write_url(media, "image/png", o.key("image_url"));
-            }
+            _ => media::write_url(media, "image/png", o.key("image_url")),
         }
         let auto = Text::from("auto");
         o.text("detail", media.detail.as_ref().unwrap_or(&auto));

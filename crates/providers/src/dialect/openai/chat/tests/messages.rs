@@ -215,10 +215,8 @@ fn result(id: String, parts: Vec<Part<'static>>, error: bool) -> Part<'static> {
 
 #[test]
 fn images_in_tool_results_stand_in_a_message_after_them() {
-    let image = Part::Media(media::at(
-        "data:image/png;base64,AA".into(),
-        MediaKind::Image,
-    ));
+    let image = media::at("data:image/png;base64,AA".into(), MediaKind::Image, "");
+    let image = Part::Media(image.unwrap());
     let parts = vec![Part::text("see"), image];
     let (messages, lost) = written(vec![turn(
         Role::User,
