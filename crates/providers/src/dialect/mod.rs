@@ -1,6 +1,7 @@
 //! Wire formats: what stands where in a request, a reply and an event. Pure functions over bytes.
 
 pub mod anthropic;
+pub mod cohere;
 pub mod openai;
 
 mod count;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Arc<dyn Dialect>> {
     vec![
         Arc::new(openai::Responses),
         Arc::new(anthropic::Messages),
+        Arc::new(cohere::Chat),
         Arc::new(openai::Chat),
     ]
 }
@@ -32,6 +34,7 @@ pub fn all() -> Vec<Arc<dyn Dialect>> {
 pub fn wires() -> Vec<Arc<dyn Wire>> {
     vec![
         Arc::new(anthropic::MessagesWire),
+        Arc::new(cohere::ChatWire),
         Arc::new(openai::ChatWire),
     ]
 }

@@ -207,7 +207,11 @@ async fn a_body_that_is_not_read_keeps_its_model_and_that_is_recorded() {
 async fn a_call_in_a_dialect_the_provider_does_not_speak_is_refused_with_what_it_speaks() {
     let fake = Fake::json("{}");
     let service = fake.backend("llm", openai()).unwrap();
-    let call = request("POST /v1/messages", &[], r#"{"model":"gpt-x"}"#);
+    let call = request(
+        "POST /v1/messages/count_tokens",
+        &[],
+        r#"{"model":"gpt-x"}"#,
+    );
     let e = fake.call(&service, call).await.0.unwrap_err();
     assert_eq!(e.code(), &codes::DIALECT_UNSUPPORTED);
     assert_eq!(e.status(), 400);
@@ -314,7 +318,7 @@ fn a_provider_nobody_knows_is_refused_with_the_nearest_or_all() {
     let e = refused(json!({"provider": "zzzzzzzz"}));
     assert_eq!(
         e.hint.as_deref(),
-        Some("known are anthropic, openai, openai-compatible")
+        Some("known are anthropic, cohere, openai, openai-compatible")
     );
 }
 

@@ -1,6 +1,7 @@
 //! Vendors: where their API is, how a key is presented, which dialects they speak.
 
 mod anthropic;
+mod cohere;
 mod compatible;
 mod openai;
 mod place;
@@ -14,6 +15,7 @@ use portcullis_core::payload::{Doc, Payload};
 use portcullis_core::upstream::Credential;
 
 pub use anthropic::ANTHROPIC;
+pub use cohere::COHERE;
 pub use compatible::OPENAI_COMPATIBLE;
 pub use openai::OPENAI;
 pub use place::{Ask, Options, Place, VendorOption, own_body, own_place, segment};
@@ -80,7 +82,7 @@ pub struct Vendor {
 }
 
 /// The vendors of this crate.
-pub const STANDARD: [Vendor; 3] = [OPENAI, ANTHROPIC, OPENAI_COMPATIBLE];
+pub const STANDARD: [Vendor; 4] = [OPENAI, ANTHROPIC, COHERE, OPENAI_COMPATIBLE];
 
 /// Vendors by name: the slot of a registry the `llm` backend reads.
 #[derive(Clone, Debug, Default)]
@@ -167,7 +169,10 @@ mod tests {
         crate::register(&mut registry);
         let vendors = registry.slot::<Vendors>().unwrap();
         let names: Vec<_> = vendors.iter().map(|vendor| vendor.name).collect();
-        assert_eq!(names, ["anthropic", "openai", "openai-compatible", "own"]);
+        assert_eq!(
+            names,
+            ["anthropic", "cohere", "openai", "openai-compatible", "own"]
+        );
     }
 
     #[test]
