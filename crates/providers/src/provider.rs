@@ -106,6 +106,7 @@ impl Provider {
             stream: request.stream,
             path: &written.path,
             query: written.query,
+            headers: &headers,
             options: &self.options,
         };
         let mut body = Payload::from(std::mem::take(&mut written.body));
@@ -128,6 +129,7 @@ impl Provider {
             stream: request.stream,
             path: api_path(head.uri.path()),
             query: head.uri.query(),
+            headers: &head.headers,
             options: &self.options,
         };
         let Place { path, query } = (self.vendor.place)(&ask);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderValue, Method, request};
 
-use super::{Dialect, Head, Llm, LlmInput, LlmRequest, LlmResponse, Operation, TakeOnce};
+use super::{Dialect, Head, Llm, LlmInput, LlmRequest, LlmResponse, Operation, TakeOnce, peek};
 use crate::body::{Body, MaxUnpacked, Unpack};
 use crate::context::Context;
 use crate::error::{Error, codes};
@@ -116,7 +116,13 @@ impl LlmCodec {
             let facts = claim.read(&head, &raw)?;
             (facts, LlmInput::Json(Payload::from(raw)))
         } else {
-            let facts = claim.read(&head, &[])?;
+            let mut facts = claim.read(&head, &[])?;
+            let mut body = body;
+            if facts.model.is_empty() && claim.operation == Operation::Other {
+                let (model, whole) = Box::pin(peek::model(&head, body)).await;
+                body = whole;
+                facts.model = model.unwrap_or_default();
+            }
             (
                 facts,
                 LlmInput::Opaque(TakeOnce::new(counted(body, &context))),
@@ -194,7 +200,7 @@ impl PickRender for LlmCodec {
         let versioned = api_path(head.uri.path()) != head.uri.path();
         match self.claim(head) {
             Some(claim) if versioned || claim.operation != Operation::Other => {
-                claim.dialect.render()
+                claim.dialect.render_for(head)
             }
             _ => Arc::new(Problem),
         }
@@ -212,8 +218,9 @@ impl Codec<Llm> for LlmCodec {
     }
 }
 
-/// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`, `/v2`); where there is
-/// none, what begins with Bedrock's `/model/`, or the whole path. Routes may put anything before it.
+/// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`, `/v1beta1`,
+/// `/v2`); where there is none, what begins with Bedrock's `/model/`, or the whole path. Routes may put anything
+/// before it.
 ///
 /// ```
 /// use portcullis_core::llm::api_path;
@@ -231,7 +238,9 @@ pub fn api_path(path: &str) -> &str {
         let Some(version) = version.strip_prefix(b"v1").or(version.strip_prefix(b"v2")) else {
             continue;
         };
-        let rest = version.strip_prefix(b"beta").unwrap_or(version);
+        let preview = version.strip_prefix(b"beta1");
+        let preview = preview.or_else(|| version.strip_prefix(b"beta"));
+        let rest = preview.unwrap_or(version);
         if matches!(rest.first(), None | Some(b'/')) {
             return &path[path.len() - rest.len()..];
         }
@@ -242,7 +251,8 @@ pub fn api_path(path: &str) -> &str {
     }
 }
 
-/// The header by which a call whose body is not read names the model, and so the backend, it is for.
+/// The header by which a call whose body is not read names the model, and so the backend, it is for. Without it,
+/// and without a `model` in the query, the beginning of a form or a JSON document is looked at for one.
 pub const MODEL_HEADER: &str = "x-portcullis-model";
 
 fn named_model(head: &request::Parts, operation: Operation) -> Option<String> {

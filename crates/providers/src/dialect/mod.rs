@@ -2,6 +2,7 @@
 
 pub mod anthropic;
 pub mod cohere;
+pub mod gemini;
 pub mod openai;
 
 mod count;
@@ -23,6 +24,7 @@ pub use models::{ModelEntry, list_models, render_model, render_models};
 /// chat dialect takes what no other claims.
 pub fn all() -> Vec<Arc<dyn Dialect>> {
     vec![
+        Arc::new(gemini::Generate),
         Arc::new(openai::Responses),
         Arc::new(anthropic::Messages),
         Arc::new(cohere::Chat),
@@ -36,5 +38,6 @@ pub fn wires() -> Vec<Arc<dyn Wire>> {
         Arc::new(anthropic::MessagesWire),
         Arc::new(cohere::ChatWire),
         Arc::new(openai::ChatWire),
+        Arc::new(openai::ResponsesWire),
     ]
 }

@@ -1,10 +1,14 @@
 //! Vendors: where their API is, how a key is presented, which dialects they speak.
 
 mod anthropic;
+mod azure;
 mod cohere;
 mod compatible;
+mod gemini;
 mod openai;
 mod place;
+mod presets;
+mod vertex;
 
 use std::collections::BTreeMap;
 
@@ -15,10 +19,17 @@ use portcullis_core::payload::{Doc, Payload};
 use portcullis_core::upstream::Credential;
 
 pub use anthropic::ANTHROPIC;
+pub use azure::AZURE;
 pub use cohere::COHERE;
 pub use compatible::OPENAI_COMPATIBLE;
+pub use gemini::GEMINI;
 pub use openai::OPENAI;
 pub use place::{Ask, Options, Place, VendorOption, own_body, own_place, segment};
+pub use presets::{
+    CEREBRAS, DEEPINFRA, DEEPSEEK, FIREWORKS, GROQ, HUGGINGFACE, MISTRAL, NVIDIA, OLLAMA,
+    OPENROUTER, PERPLEXITY, TOGETHER, VLLM, XAI,
+};
+pub use vertex::{VERTEX, VERTEX_ANTHROPIC, VERTEX_OPENAI};
 
 /// What the gateway knows of a vendor. A plain value: adding one to this crate is a constant and a place in
 /// [`STANDARD`], adding one in a user's crate a call of [`Vendors::add`] before the registry is used.
@@ -82,7 +93,31 @@ pub struct Vendor {
 }
 
 /// The vendors of this crate.
-pub const STANDARD: [Vendor; 4] = [OPENAI, ANTHROPIC, COHERE, OPENAI_COMPATIBLE];
+pub const STANDARD: [Vendor; 23] = [
+    OPENAI,
+    ANTHROPIC,
+    COHERE,
+    GEMINI,
+    OPENAI_COMPATIBLE,
+    AZURE,
+    VERTEX,
+    VERTEX_ANTHROPIC,
+    VERTEX_OPENAI,
+    OLLAMA,
+    VLLM,
+    GROQ,
+    MISTRAL,
+    DEEPSEEK,
+    XAI,
+    OPENROUTER,
+    TOGETHER,
+    FIREWORKS,
+    PERPLEXITY,
+    CEREBRAS,
+    HUGGINGFACE,
+    DEEPINFRA,
+    NVIDIA,
+];
 
 /// Vendors by name: the slot of a registry the `llm` backend reads.
 #[derive(Clone, Debug, Default)]
@@ -168,11 +203,8 @@ mod tests {
         registry.slot_mut::<Vendors>().add(own);
         crate::register(&mut registry);
         let vendors = registry.slot::<Vendors>().unwrap();
-        let names: Vec<_> = vendors.iter().map(|vendor| vendor.name).collect();
-        assert_eq!(
-            names,
-            ["anthropic", "cohere", "openai", "openai-compatible", "own"]
-        );
+        assert_eq!(vendors.iter().count(), STANDARD.len() + 1);
+        assert!(vendors.get("own").is_some());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use portcullis_core::error::Error;
 use portcullis_core::llm::Operation;
@@ -57,6 +58,8 @@ pub struct Ask<'a> {
     pub path: &'a str,
     /// The query it would have there.
     pub query: Option<&'a str>,
+    /// The caller's headers; of a translated call those its dialect has for it.
+    pub headers: &'a HeaderMap,
     /// The options of the endpoint.
     pub options: &'a Options,
 }
@@ -129,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_pair_of_the_vendors_own_replaces_what_the_caller_wrote() {
-        let options = Options::default();
+        let (options, headers) = (Options::default(), HeaderMap::new());
         let ask = |query| Ask {
             dialect: "openai-chat",
             operation: Operation::Chat,
@@ -137,6 +140,7 @@ mod tests {
             stream: false,
             path: "/chat/completions",
             query,
+            headers: &headers,
             options: &options,
         };
         let query = |given| own_place(&ask(given)).with("v", "1 2").query.unwrap();

@@ -30,8 +30,9 @@ use super::{RenderOpenAi, plain};
 use crate::dialect::event::is_filled;
 use crate::dialect::head;
 
-pub(super) use read::untranslatable;
+pub(super) use read::{effort as read_effort, untranslatable};
 pub use wire::ChatWire;
+pub(super) use write::{effort as written_effort, tier as write_tier};
 
 /// OpenAI chat completions; with them embeddings, models, and whatever else is asked under the same base
 /// URL, which is passed through as [`Operation::Other`].

@@ -56,6 +56,23 @@ pub(super) fn file(inner: Raw<'_>) -> Option<Media<'_>> {
     Some(media)
 }
 
+/// A sound: `data` and `format`.
+pub(super) fn audio(inner: Raw<'_>) -> Option<Media<'_>> {
+    let format = inner.get("format").and_then(Text::of)?;
+    let media_type = match &*format.plain() {
+        "mp3" => "audio/mpeg".to_owned(),
+        other => format!("audio/{other}"),
+    };
+    Some(Media {
+        kind: MediaKind::Audio,
+        media_type: Some(media_type.into()),
+        source: Source::Base64(inner.get("data").and_then(Text::of)?),
+        name: None,
+        detail: None,
+        cache: None,
+    })
+}
+
 /// The media type and the base64 of a `data:` URL.
 fn split<'a>(url: &Text<'a>) -> Option<(Text<'a>, Text<'a>)> {
     match url {

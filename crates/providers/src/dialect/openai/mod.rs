@@ -4,6 +4,7 @@
 //! `/responses`.
 
 mod chat;
+mod embed;
 mod error;
 mod function;
 mod media;
@@ -16,4 +17,4 @@ mod usage;
 
 pub use chat::{Chat, ChatWire};
 pub use error::RenderOpenAi;
-pub use responses::Responses;
+pub use responses::{Responses, ResponsesWire};

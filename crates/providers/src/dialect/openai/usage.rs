@@ -21,9 +21,7 @@ pub(super) fn write_usage(names: &Names, o: &mut Object<'_>, tokens: &Tokens) {
     o.u64("total_tokens", tokens.input.saturating_add(tokens.output));
     o.object(names.input_details, |o| {
         o.u64("cached_tokens", tokens.cache_read);
-        if tokens.cache_write > 0 {
-            o.u64("cache_write_tokens", tokens.cache_write);
-        }
+        o.u64("cache_write_tokens", tokens.cache_write);
     });
     o.object(names.output_details, |o| {
         o.u64("reasoning_tokens", tokens.reasoning);

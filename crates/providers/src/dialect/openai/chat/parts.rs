@@ -7,7 +7,7 @@ use super::message::Place;
 use crate::dialect::openai::chat::untranslatable;
 use crate::dialect::openai::media;
 use crate::translate::read::{array, object, text, value, wrong};
-use crate::translate::{Losses, Media, MediaKind, Part, Source, Text};
+use crate::translate::{Losses, Media, MediaKind, Part, Text};
 
 /// Reads `content`; `None` for `null`.
 pub(super) fn read<'a>(
@@ -66,7 +66,7 @@ fn part<'a>(
         "refusal" => return Ok(Part::Refusal(words()?)),
         "image_url" => image(inner.ok_or_else(missing)?, MediaKind::Image),
         "video_url" => image(inner.ok_or_else(missing)?, MediaKind::Video),
-        "input_audio" => audio(inner.ok_or_else(missing)?),
+        "input_audio" => media::audio(inner.ok_or_else(missing)?),
         "file" => inner.and_then(media::file),
         other => {
             return Err(untranslatable(
@@ -84,20 +84,4 @@ fn image<'a>(inner: Raw<'a>, kind: MediaKind) -> Option<Media<'a>> {
     let mut media = media::at(url, kind);
     media.detail = inner.get("detail").and_then(Text::of);
     Some(media)
-}
-
-fn audio(inner: Raw<'_>) -> Option<Media<'_>> {
-    let format = inner.get("format").and_then(Text::of)?;
-    let media_type = match &*format.plain() {
-        "mp3" => "audio/mpeg".to_owned(),
-        other => format!("audio/{other}"),
-    };
-    Some(Media {
-        kind: MediaKind::Audio,
-        media_type: Some(media_type.into()),
-        source: Source::Base64(inner.get("data").and_then(Text::of)?),
-        name: None,
-        detail: None,
-        cache: None,
-    })
 }

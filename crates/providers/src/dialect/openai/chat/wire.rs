@@ -5,9 +5,11 @@ use http::{HeaderMap, HeaderName, StatusCode, request};
 use portcullis_core::error::Error;
 
 use super::{read, reader, reply, write, writer};
+use crate::dialect::openai::embed::Embeddings;
 use crate::dialect::openai::trouble;
 use crate::translate::{
-    Asked, Conversation, EventReader, EventWriter, Losses, Reply, Target, Trouble, Wire, Written,
+    Asked, Conversation, EmbedWire, EventReader, EventWriter, Losses, Reply, Target, Trouble, Wire,
+    Written,
 };
 
 /// Chat completions as translation reads and writes them, also as the many hosts write them that speak
@@ -70,6 +72,10 @@ impl Wire for ChatWire {
 
     fn writer(&self, asked: &Asked) -> Box<dyn EventWriter> {
         Box::new(writer::Writer::new(asked))
+    }
+
+    fn embeddings(&self) -> Option<&dyn EmbedWire> {
+        Some(&Embeddings)
     }
 
     fn owns_header(&self, name: &HeaderName) -> bool {
