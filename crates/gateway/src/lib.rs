@@ -12,6 +12,7 @@ mod gateway;
 mod generated;
 mod joined;
 pub mod listener;
+mod network;
 mod registry;
 mod rewound;
 pub mod router;

@@ -32,9 +32,13 @@
 
 pub mod admission;
 pub mod auth;
+pub mod authorize;
+pub mod budget;
 pub mod codes;
+pub mod ledger;
 pub mod limit;
 pub mod local_only;
+pub mod rate_limit;
 pub mod timeout;
 pub mod transform;
 
@@ -43,6 +47,7 @@ mod testing;
 
 use portcullis_core::assemble::Registry;
 use portcullis_core::context::{Context, Decision, PolicyRecord};
+use portcullis_core::llm::Llm;
 use portcullis_core::protocol::Http;
 
 #[cfg(doc)]
@@ -56,8 +61,15 @@ use portcullis_core::error::Error;
 pub fn register(registry: &mut Registry) {
     registry
         .policy::<Http, _>(auth::api_key::ApiKeyAuthentication)
+        .policy::<Http, _>(authorize::AuthorizationPolicy)
+        .policy::<Llm, _>(authorize::AuthorizationPolicy)
+        .policy::<Llm, _>(budget::BudgetPolicy)
         .policy::<Http, _>(limit::body::BodyLimitPolicy)
+        .policy::<Http, _>(limit::concurrency::ConcurrencyPolicy)
+        .policy::<Llm, _>(limit::concurrency::ConcurrencyPolicy)
         .policy::<Http, _>(local_only::LocalOnlyPolicy)
+        .policy::<Http, _>(rate_limit::RateLimitPolicy)
+        .policy::<Llm, _>(rate_limit::RateLimitPolicy)
         .policy::<Http, _>(timeout::TimeoutsPolicy)
         .policy::<Http, _>(transform::headers::HeaderModifiersPolicy);
 }
@@ -78,9 +90,12 @@ mod tests {
         let mut generator = schemars::SchemaGenerator::default();
         for (name, schema) in [
             ("apiKeyAuthentication", "ApiKeyConfig"),
+            ("authorization", "AuthorizationConfig"),
             ("bodyLimit", "BodyLimitConfig"),
+            ("concurrency", "ConcurrencyConfig"),
             ("headerModifiers", "HeaderModifiersConfig"),
             ("localOnly", "LocalOnlyConfig"),
+            ("rateLimit", "RateLimitConfig"),
             ("timeouts", "TimeoutsConfig"),
         ] {
             let policy = registry.get_policy(name).unwrap();

@@ -121,6 +121,12 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// earlier ones. Returns whether any were there.
     fn usage(&self, json: &[u8], tokens: &mut Tokens) -> bool;
 
+    /// Bytes that keep the connection of a streamed reply alive and mean nothing; none where its streams have
+    /// no such thing. Default: a comment of server-sent events.
+    fn keep_alive(&self) -> Option<&'static [u8]> {
+        Some(b": keep-alive\n\n")
+    }
+
     /// How errors are written.
     fn render(&self) -> Arc<dyn Render>;
 

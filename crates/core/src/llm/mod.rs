@@ -9,6 +9,10 @@ mod codec;
 mod dialect;
 mod end;
 mod meter;
+mod patience;
+mod peek;
+mod proof;
+mod refusal;
 mod stream;
 
 use std::fmt;
@@ -28,6 +32,9 @@ pub use codec::{Claim, LlmCodec, MAX_REQUEST, MODEL_HEADER, api_path};
 pub use dialect::{Dialect, Head, Operation};
 pub use end::{Seen, StreamEnd};
 pub use meter::Metered;
+pub use patience::{Patience, Patient};
+pub use peek::MAX_PEEK;
+pub use proof::{Asked, LlmProof};
 pub use stream::{EventStream, MAX_EVENT, Step};
 
 /// The LLM protocol.
@@ -62,6 +69,25 @@ pub struct LlmRequest {
     pub body: LlmInput,
 }
 
+impl LlmRequest {
+    /// How many input tokens the call probably uses, by the size of its document; none where nothing is
+    /// known, as with a body that is not read.
+    pub fn estimate_input(&self) -> Option<u64> {
+        let bytes = self.counted_bytes();
+        (bytes > 0).then(|| bytes.div_ceil(meter::BYTES_PER_TOKEN))
+    }
+
+    /// The bytes of a document that tokens are counted of.
+    fn counted_bytes(&self) -> u64 {
+        match (&self.body, self.operation) {
+            (LlmInput::Json(payload), Operation::Chat | Operation::Embeddings) => {
+                payload.raw().len() as u64
+            }
+            _ => 0,
+        }
+    }
+}
+
 /// The body of an LLM request.
 #[derive(Clone, Debug)]
 pub enum LlmInput {
@@ -84,6 +110,14 @@ impl TakeOnce {
     /// The body, the first time; `None` after that: the request cannot be sent again.
     pub fn take(&self) -> Option<Body> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether it has been taken.
+    pub fn is_taken(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
     }
 }
 

@@ -52,16 +52,6 @@ pub static PROXY_LOOP: Code = Code {
     remedy: "the destination leads back to the gateway: name another, or put the gateway's own addresses in `deny`",
 };
 
-/// `no_endpoint`: every endpoint of the backend has weight 0.
-pub static NO_ENDPOINT: Code = Code {
-    name: "no_endpoint",
-    status: 503,
-    kind: Kind::Unavailable,
-    fault: Fault::Gateway,
-    about: "every endpoint of the backend is drained",
-    remedy: "give one of them a weight above 0",
-};
-
 /// Every code of these backends.
 pub static CODES: &[&Code] = &[
     &DESTINATION_FORBIDDEN,
@@ -69,5 +59,4 @@ pub static CODES: &[&Code] = &[
     &UPGRADE_REFUSED,
     &UPGRADE_IDLE,
     &PROXY_LOOP,
-    &NO_ENDPOINT,
 ];

@@ -3,11 +3,10 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::Activity;
 use super::stream::{Stream, Transport};
@@ -79,33 +78,61 @@ fn version(seen: &[u8]) -> Option<Version> {
 }
 
 /// A client's socket, whose reads are noted.
+///
+/// Where `half_closes`, its end is kept back while a call is answered: the client may have closed its own side
+/// alone, and wait for the rest.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) socket: TokioIo<Rewound<Transport>>,
+    pub(super) socket: Rewound<Transport>,
     pub(super) activity: Arc<Activity>,
+    pub(super) half_closes: bool,
+    /// Whether the end was read.
+    pub(super) ended: bool,
 }
 
-impl Read for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.socket).poll_read(cx, buf);
-        if polled.is_ready() {
-            self.activity.read();
+impl Watched {
+    /// Whether the end is not to be seen yet.
+    fn keeps_end_back(&self) -> bool {
+        self.half_closes && self.activity.answers()
+    }
+
+    fn wrote(&self, written: &Poll<io::Result<usize>>) {
+        if self.ended && written.is_ready() {
+            self.activity.mark();
         }
-        polled
     }
 }
 
-impl Write for Watched {
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.ended && self.keeps_end_back() {
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
+        self.activity.read();
+        if buf.filled().len() == before && buf.remaining() > 0 && self.keeps_end_back() {
+            self.ended = true;
+            self.activity.half_close();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Watched {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, buf)
+        let written = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.wrote(&written);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -126,10 +153,13 @@ impl Write for Watched {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut room = Room::new();
-        if join(bufs, &mut room) {
-            return Pin::new(&mut self.socket).poll_write(cx, &room);
-        }
-        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+        let written = if join(bufs, &mut room) {
+            Pin::new(&mut self.socket).poll_write(cx, &room)
+        } else {
+            Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+        };
+        self.wrote(&written);
+        written
     }
 }
 

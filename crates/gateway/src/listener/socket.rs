@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
 
 use portcullis_core::config::Address;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -25,7 +26,7 @@ pub(super) struct Binding<'a> {
 /// A bound socket. Dropping it frees the address, and removes the file of a unix socket.
 #[derive(Debug)]
 pub(super) enum Socket {
-    Tcp(TcpListener, Owner),
+    Tcp(Arc<TcpListener>, Owner),
     #[cfg(unix)]
     Unix(tokio::net::UnixListener, SocketFile),
 }
@@ -43,7 +44,7 @@ impl Socket {
     pub(super) fn bind(binding: Binding<'_>) -> io::Result<Self> {
         match binding.address {
             Address::Ip(address) => {
-                tcp(*address, binding).map(|listener| Self::Tcp(listener, Owner::Alone))
+                tcp(*address, binding).map(|listener| Self::Tcp(Arc::new(listener), Owner::Alone))
             }
             #[cfg(not(unix))]
             Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
@@ -64,10 +65,19 @@ impl Socket {
         }
     }
 
-    /// A socket that is bound already, and not ours alone.
-    pub(super) fn of(socket: std::net::TcpListener) -> io::Result<Self> {
+    /// A socket that is bound already.
+    pub(super) fn of(socket: std::net::TcpListener, owner: Owner) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        TcpListener::from_std(socket).map(|listener| Self::Tcp(listener, Owner::Shared))
+        TcpListener::from_std(socket).map(|listener| Self::Tcp(Arc::new(listener), owner))
+    }
+
+    /// What can be shared of it, for as long as it is open.
+    pub(super) fn lent(&self) -> Weak<TcpListener> {
+        match self {
+            Self::Tcp(listener, _) => Arc::downgrade(listener),
+            #[cfg(unix)]
+            Self::Unix(..) => Weak::new(),
+        }
     }
 
     /// Lets nobody new begin to connect. Who has begun can finish: closing the socket at once would reset them,
@@ -89,7 +99,8 @@ impl Socket {
     pub(super) fn waiting(self) -> Box<dyn Iterator<Item = (Stream, Option<SocketAddr>)> + Send> {
         match self {
             Self::Tcp(listener, _) => {
-                let socket = listener.into_std();
+                let socket = duplicate(&listener);
+                drop(listener);
                 Box::new(std::iter::from_fn(move || {
                     let (stream, peer) = socket.as_ref().ok()?.accept().ok()?;
                     stream.set_nonblocking(true).ok()?;
@@ -126,6 +137,20 @@ impl Socket {
             }
         }
     }
+}
+
+/// The same socket once more, apart from the runtime.
+#[cfg(unix)]
+pub(super) fn duplicate(listener: &TcpListener) -> io::Result<std::net::TcpListener> {
+    use std::os::fd::AsFd;
+    listener.as_fd().try_clone_to_owned().map(Into::into)
+}
+
+/// The same socket once more, apart from the runtime.
+#[cfg(windows)]
+pub(super) fn duplicate(listener: &TcpListener) -> io::Result<std::net::TcpListener> {
+    use std::os::windows::io::AsSocket;
+    listener.as_socket().try_clone_to_owned().map(Into::into)
 }
 
 /// An IPv4 client of an IPv6 socket with its IPv4 address.

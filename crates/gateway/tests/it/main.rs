@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod bounds;
 mod connections;
+mod counted;
 mod door;
 mod ends;
 mod errors;
@@ -21,6 +22,7 @@ mod proxy;
 mod proxy_protocol;
 mod reload;
 mod renewal;
+mod shelf;
 mod static_backend;
 mod support;
 mod swaps;

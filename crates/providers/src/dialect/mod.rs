@@ -31,5 +31,5 @@ pub fn all() -> Vec<Arc<dyn Dialect>> {
 
 /// The wires of the dialects that can be translated.
 pub fn wires() -> Vec<Arc<dyn Wire>> {
-    vec![]
+    vec![Arc::new(openai::ChatWire), Arc::new(openai::ResponsesWire)]
 }

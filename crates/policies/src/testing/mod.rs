@@ -1,5 +1,7 @@
 //! What the policies' tests share: building a policy from its configuration, and services to put it over.
 
+pub(crate) mod llm;
+
 use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
@@ -11,7 +13,7 @@ use portcullis_core::body::Body;
 use portcullis_core::config::{ConfigError, Kind, ObjectId, Pointer, PolicyEntry};
 use portcullis_core::context::{Context, Exchange, ExchangeSink, RequestId};
 use portcullis_core::error::Error;
-use portcullis_core::protocol::{ArcLayer, ArcService, Http};
+use portcullis_core::protocol::{ArcLayer, ArcService, Http, Protocol};
 use portcullis_core::{Request, Response};
 use serde_json::Value;
 
@@ -43,12 +45,35 @@ pub(crate) fn configured_on(
         .expect("one policy makes one layer"))
 }
 
+/// Builds a list of policies on a route. Their bodies stand at `/p0`, `/p1`, …
+pub(crate) fn built<P: Protocol>(mut policies: Vec<PolicyEntry>) -> Result<Chain<P>, ConfigError> {
+    let mut registry = Registry::new();
+    crate::register(&mut registry);
+    let owner = ObjectId::new("default", Kind::Route, "tested");
+    for (index, entry) in policies.iter_mut().enumerate() {
+        entry.at = Pointer::root().key(&format!("p{index}"));
+    }
+    let scope = Scope {
+        level: Level::Route,
+        owner: &owner,
+        policies: &policies,
+    };
+    Chain::build(&Names(registry), &[scope])
+}
+
 /// What is wrong with this body of a policy, as a log would have it.
 pub(crate) fn refused(name: &str, body: Value) -> String {
     configured(name, body).unwrap_err().to_string()
 }
 
-struct Names(Registry);
+/// A builder that knows these names, and nobody to call.
+pub(crate) struct Names(Registry);
+
+impl Names {
+    pub(crate) fn of(registry: Registry) -> Self {
+        Self(registry)
+    }
+}
 
 impl Build for Names {
     fn registry(&self) -> &Registry {
