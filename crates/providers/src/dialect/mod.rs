@@ -6,6 +6,7 @@ pub mod openai;
 
 mod count;
 mod event;
+mod fields;
 mod head;
 mod models;
 
@@ -31,5 +32,9 @@ pub fn all() -> Vec<Arc<dyn Dialect>> {
 
 /// The wires of the dialects that can be translated.
 pub fn wires() -> Vec<Arc<dyn Wire>> {
-    vec![Arc::new(openai::ChatWire), Arc::new(openai::ResponsesWire)]
+    vec![
+        Arc::new(gemini::Generate),
+        Arc::new(openai::ChatWire),
+        Arc::new(openai::ResponsesWire),
+    ]
 }
