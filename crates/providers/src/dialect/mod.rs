@@ -41,6 +41,7 @@ pub fn wires() -> Vec<Arc<dyn Wire>> {
         Arc::new(anthropic::MessagesWire),
         Arc::new(bedrock::ConverseWire),
         Arc::new(cohere::ChatWire),
+        Arc::new(gemini::Generate),
         Arc::new(openai::ChatWire),
         Arc::new(openai::ResponsesWire),
     ]
