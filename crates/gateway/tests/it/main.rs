@@ -1,5 +1,6 @@
 //! The whole line over real sockets: a client, the gateway, a fake provider.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod bedrock;
 #[cfg(unix)]
 mod bounds;
 mod connections;
