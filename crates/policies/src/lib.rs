@@ -34,8 +34,10 @@ pub mod admission;
 pub mod auth;
 pub mod authorize;
 pub mod codes;
+pub mod hedge;
 pub mod limit;
 pub mod local_only;
+pub mod retry;
 pub mod timeout;
 pub mod transform;
 
@@ -62,6 +64,8 @@ pub fn register(registry: &mut Registry) {
         .policy::<Llm, _>(authorize::AuthorizationPolicy)
         .policy::<Http, _>(limit::body::BodyLimitPolicy)
         .policy::<Http, _>(local_only::LocalOnlyPolicy)
+        .policy::<Llm, _>(retry::RetryPolicy)
+        .policy::<Llm, _>(hedge::HedgePolicy)
         .policy::<Http, _>(timeout::TimeoutsPolicy)
         .policy::<Http, _>(transform::headers::HeaderModifiersPolicy);
 }
