@@ -71,7 +71,8 @@ impl Service<LlmRequest> for Metered {
         let reply = self.inner.send(request);
         Box::pin(async move {
             let reply = reply.await;
-            attempt.record().usage = None;
+            let begun = reply.as_ref().is_err_and(Error::has_begun);
+            attempt.record().usage = if begun { estimate(sent, 0) } else { None };
             match reply {
                 Ok(reply) => Ok(settle(attempt, operation, sent, reply)),
                 Err(e) => {
