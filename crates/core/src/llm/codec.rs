@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderValue, Method, request};
 
-use super::{Dialect, Head, Llm, LlmInput, LlmRequest, LlmResponse, Operation, TakeOnce};
+use super::{Dialect, Head, Llm, LlmInput, LlmRequest, LlmResponse, Operation, TakeOnce, peek};
 use crate::body::{Body, MaxUnpacked, Unpack};
 use crate::context::Context;
 use crate::error::{Error, codes};
@@ -116,7 +116,13 @@ impl LlmCodec {
             let facts = claim.read(&head, &raw)?;
             (facts, LlmInput::Json(Payload::from(raw)))
         } else {
-            let facts = claim.read(&head, &[])?;
+            let mut facts = claim.read(&head, &[])?;
+            let mut body = body;
+            if facts.model.is_empty() && claim.operation == Operation::Other {
+                let (model, whole) = Box::pin(peek::model(&head, body)).await;
+                body = whole;
+                facts.model = model.unwrap_or_default();
+            }
             (
                 facts,
                 LlmInput::Opaque(TakeOnce::new(counted(body, &context))),
@@ -240,7 +246,8 @@ pub fn api_path(path: &str) -> &str {
     }
 }
 
-/// The header by which a call whose body is not read names the model, and so the backend, it is for.
+/// The header by which a call whose body is not read names the model, and so the backend, it is for. Without it,
+/// and without a `model` in the query, the beginning of a form or a JSON document is looked at for one.
 pub const MODEL_HEADER: &str = "x-portcullis-model";
 
 fn named_model(head: &request::Parts, operation: Operation) -> Option<String> {

@@ -10,6 +10,7 @@ mod dialect;
 mod end;
 mod meter;
 mod patience;
+mod peek;
 mod proof;
 mod refusal;
 mod stream;
@@ -32,6 +33,7 @@ pub use dialect::{Dialect, Head, Operation};
 pub use end::{Seen, StreamEnd};
 pub use meter::Metered;
 pub use patience::{Patience, Patient};
+pub use peek::MAX_PEEK;
 pub use proof::{Asked, LlmProof};
 pub use stream::{EventStream, MAX_EVENT, Step};
 

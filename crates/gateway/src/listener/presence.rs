@@ -8,7 +8,9 @@ use super::sites::Site;
 
 /// The counters of a listener by its name.
 #[derive(Clone)]
-pub(super) struct CountersOf(Arc<dyn Fn(&Arc<str>) -> ConnectionCounters + Send + Sync>);
+pub(super) struct CountersOf(Arc<Of>);
+
+type Of = dyn Fn(&Arc<str>) -> ConnectionCounters + Send + Sync;
 
 impl CountersOf {
     pub(super) fn new(

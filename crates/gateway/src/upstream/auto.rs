@@ -10,6 +10,7 @@ use super::{
     client::Shared,
     h1::{self, Link},
     h2,
+    line::Line,
     pool::Origin,
     request::RequestBody,
     room::Slot,
@@ -66,7 +67,7 @@ pub(super) async fn agree(
         .connect(origin, Offer::Either, left)
         .await?;
     let agreed = if stream.is_http2() {
-        let line = h2::Line::open(stream, origin, slot, client.max_head_bytes).await?;
+        let line = Line::open(stream, origin, slot, client.max_head_bytes).await?;
         origin.lines().push(line);
         HttpVersion::Http2
     } else {

@@ -39,6 +39,7 @@ mod fresh;
 mod h1;
 mod h2;
 mod host;
+mod line;
 mod pool;
 mod proxy;
 mod race;

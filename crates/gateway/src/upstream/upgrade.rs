@@ -25,7 +25,7 @@ use super::{
     client::Shared,
     extended,
     h1::{self, Link},
-    h2::Permit,
+    line::Permit,
     pool::{Open, Origin},
     request::RequestBody,
     stream::Stream,

@@ -113,8 +113,8 @@ async fn a_conversation_reaches_an_upstream_of_http_2_from_either_version() {
         for gone in ["connection", "upgrade", "sec-websocket-key"] {
             assert!(!headers.contains_key(gone), "{gone}: {headers:?}");
         }
-        if protocol.is_some() {
-            assert_eq!(protocol.unwrap(), "websocket");
+        if let Some(protocol) = protocol {
+            assert_eq!(protocol, "websocket");
             assert_eq!(headers["sec-websocket-version"], "13");
             assert_eq!(headers["x-own"], "1");
         }

@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Method;
+use http::header::CONTENT_TYPE;
 use portcullis_core::BoxFuture;
 use portcullis_core::error::{Error, codes};
-use portcullis_core::llm::{Llm, LlmInput, LlmRequest, LlmResponse, Operation};
+use portcullis_core::llm::{Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation};
+use portcullis_core::payload::Payload;
 use portcullis_core::protocol::ArcService;
 use tower_service::Service;
 
+use crate::codes::UNTRANSLATABLE;
 use crate::dialect::{render_model, render_models};
 use crate::listing;
-use crate::translate::{Spoken, Way};
+use crate::translate::{ESTIMATE_HEADER, Losses, Spoken, Way, Wire, estimate};
 
 /// Sends calls to the endpoint, if it speaks their dialect.
 #[derive(Clone, Debug)]
@@ -82,6 +85,9 @@ impl Service<LlmRequest> for LlmService {
                 _ => Box::pin(std::future::ready(Err(self.refuse(&request)))),
             };
         }
+        if let Way::Estimated(wire) = way {
+            return Box::pin(std::future::ready(estimated(&request, &*wire)));
+        }
         if let Some(model) = &self.model
             && let Err(e) = rename(&mut request, model)
         {
@@ -93,6 +99,26 @@ impl Service<LlmRequest> for LlmService {
         }
         self.inner.send(request)
     }
+}
+
+/// Answers how many tokens a call would use by an estimate, and says that it is one.
+fn estimated(request: &LlmRequest, wire: &dyn Wire) -> Result<LlmResponse, Error> {
+    let (LlmInput::Json(payload), Some(counting)) = (&request.body, wire.counting()) else {
+        let what = "what is to be counted is not a document";
+        return Err(Error::new(&UNTRANSLATABLE, what));
+    };
+    let mut unread = Losses::default();
+    let conversation = counting.read_request(&request.head, payload.raw(), &mut unread)?;
+    let body = counting.write_reply(estimate(&conversation));
+    let reply = http::Response::builder()
+        .header(CONTENT_TYPE, "application/json")
+        .header(ESTIMATE_HEADER, "tokens");
+    let (head, body) = reply
+        .body(body)
+        .expect("these headers are headers")
+        .into_parts();
+    let body = LlmOutput::Whole(Payload::from(body));
+    Ok(LlmResponse::new(head, request.dialect.clone(), body))
 }
 
 /// Asks for another model than the caller named: in the body, as a splice, and in the call. A body the

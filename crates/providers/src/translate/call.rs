@@ -9,14 +9,20 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response};
 use portcullis_core::body::Body;
 use portcullis_core::context::Context;
 use portcullis_core::error::{Error, codes};
-use portcullis_core::llm::{Dialect, LlmInput, LlmOutput, LlmRequest, LlmResponse};
+use portcullis_core::llm::{Dialect, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation};
 use portcullis_core::payload::Payload;
 
-use super::{Asked, Losses, Names, Part, Reply, Target, Wire, Written, stream};
+use super::{
+    Asked, CountWire, EmbedWire, Losses, Names, Part, Reply, Target, VectorForm, Wire, Written,
+    stream,
+};
 use crate::codes::{LOSS_REFUSED, UNTRANSLATABLE};
 
 /// The reply header that lists what of a request the upstream could not be told.
 pub const LOSS_HEADER: HeaderName = HeaderName::from_static("portcullis-loss");
+
+/// The reply header that says that a number of tokens was estimated by the gateway, not counted by the provider.
+pub const ESTIMATE_HEADER: HeaderName = HeaderName::from_static("portcullis-estimate");
 
 /// How calls of one dialect are asked in another.
 #[derive(Clone, Debug)]
@@ -38,6 +44,19 @@ pub struct Kept {
     asked: Asked,
     names: Names,
     losses: Losses,
+    /// What the reply is.
+    awaited: Awaited,
+}
+
+/// What a reply is, by what was asked.
+#[derive(Clone, Copy, Debug)]
+enum Awaited {
+    /// The next turn of a conversation.
+    Turn,
+    /// Vectors, wanted in this form.
+    Vectors(VectorForm),
+    /// A number of tokens.
+    Count,
 }
 
 impl Translation {
@@ -48,13 +67,7 @@ impl Translation {
             return Err(Error::new(&UNTRANSLATABLE, what));
         };
         let mut losses = Losses::default();
-        let conversation = self
-            .caller
-            .read_request(&request.head, payload.raw(), &mut losses)?;
-        let target = Target::new(&request.model);
-        let mut written = self
-            .upstream
-            .write_request(&conversation, &target, &mut losses)?;
+        let (mut written, awaited) = self.write(request, payload.raw(), &mut losses)?;
         note_losses(&request.context, &losses);
         if let Some(loss) = losses.iter().next().filter(|_| self.strict) {
             let what = format!(
@@ -68,6 +81,7 @@ impl Translation {
             translation: self.clone(),
             names: std::mem::take(&mut written.names).settle(),
             losses,
+            awaited,
             asked: Asked {
                 model: request.model.clone(),
                 call: request.context.id().as_str().into(),
@@ -78,6 +92,50 @@ impl Translation {
             },
         };
         Ok((written, kept))
+    }
+
+    fn write(
+        &self,
+        request: &LlmRequest,
+        raw: &[u8],
+        losses: &mut Losses,
+    ) -> Result<(Written, Awaited), Error> {
+        let (head, target) = (&request.head, Target::new(&request.model));
+        if request.operation == Operation::Embeddings {
+            let (from, to) = self.embeddings()?;
+            let ask = from.read_request(head, raw, losses)?;
+            let written = to.write_request(&ask, &target, losses)?;
+            return Ok((written, Awaited::Vectors(ask.form)));
+        }
+        if request.operation == Operation::CountTokens {
+            let (from, to) = self.counting()?;
+            let conversation = from.read_request(head, raw, losses)?;
+            let written = to.write_request(&conversation, &target, losses)?;
+            return Ok((written, Awaited::Count));
+        }
+        let conversation = self.caller.read_request(head, raw, losses)?;
+        let written = self
+            .upstream
+            .write_request(&conversation, &target, losses)?;
+        Ok((written, Awaited::Turn))
+    }
+
+    /// Both sides as makers of vectors.
+    fn embeddings(&self) -> Result<(&dyn EmbedWire, &dyn EmbedWire), Error> {
+        let (from, to) = (self.caller.embeddings(), self.upstream.embeddings());
+        from.zip(to).ok_or_else(|| {
+            let what = "one of the dialects of this call makes no embeddings";
+            Error::new(&UNTRANSLATABLE, what)
+        })
+    }
+
+    /// Both sides as those who count tokens.
+    fn counting(&self) -> Result<(&dyn CountWire, &dyn CountWire), Error> {
+        let (from, to) = (self.caller.counting(), self.upstream.counting());
+        from.zip(to).ok_or_else(|| {
+            let what = "one of the dialects of this call does not count tokens";
+            Error::new(&UNTRANSLATABLE, what)
+        })
     }
 
     /// The caller's headers that go on: those that mean something in any dialect.
@@ -136,6 +194,23 @@ impl Kept {
             return Ok(LlmResponse::new(head, request.dialect, events));
         }
         let raw = body.collect(max).await?;
+        head.headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Awaited::Vectors(form) = self.awaited {
+            let (to, from) = self.translation.embeddings()?;
+            let reply = from.read_reply(&raw)?;
+            let body = to.write_reply(&reply, form, asked)?;
+            let body = LlmOutput::Whole(Payload::from(body));
+            let mut response = LlmResponse::new(head, request.dialect, body);
+            response.usage = reply.usage;
+            return Ok(response);
+        }
+        if let Awaited::Count = self.awaited {
+            let (to, from) = self.translation.counting()?;
+            let body = to.write_reply(from.read_reply(&raw)?);
+            let body = LlmOutput::Whole(Payload::from(body));
+            return Ok(LlmResponse::new(head, request.dialect, body));
+        }
         let mut losses = Losses::default();
         let mut reply = self.translation.upstream.read_reply(&raw, &mut losses)?;
         rename(&mut reply, &self.names);
@@ -145,8 +220,6 @@ impl Kept {
             .caller
             .write_reply(&reply, asked, &mut losses)?;
         note_losses(&context, &losses);
-        head.headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = LlmOutput::Whole(Payload::from(written));
         let mut response = LlmResponse::new(head, request.dialect, body);
         response.usage = usage;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_core::llm::{Dialect, Operation};
 
-use super::{Translation, Wires};
+use super::{Translation, Wire, Wires};
 
 /// What an endpoint speaks, and what can be put into it.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,8 @@ pub(crate) enum Way {
     Native,
     /// In another dialect.
     Translated(Box<Translation>),
+    /// It does not get there: what it asks is estimated here, and answered in the dialect of this wire.
+    Estimated(Arc<dyn Wire>),
     /// Not at all.
     None,
 }
@@ -34,20 +36,27 @@ impl Spoken {
         if self.dialects.iter().any(|d| d.name() == caller.name()) {
             return Way::Native;
         }
-        if operation != Operation::Chat {
-            return Way::None;
-        }
-        let Some(from) = self.wires.get(caller.name()) else {
+        let can = |wire: &&Arc<dyn Wire>| match operation {
+            Operation::Chat => true,
+            Operation::Embeddings => wire.embeddings().is_some(),
+            Operation::CountTokens => wire.counting().is_some(),
+            _ => false,
+        };
+        let Some(from) = self.wires.get(caller.name()).filter(can) else {
             return Way::None;
         };
         let found = self.dialects.iter().find_map(|spoken| {
             Some(Translation {
                 caller: from.clone(),
-                upstream: self.wires.get(spoken.name())?.clone(),
+                upstream: self.wires.get(spoken.name()).filter(can)?.clone(),
                 spoken: spoken.clone(),
                 strict: self.strict,
             })
         });
-        found.map_or(Way::None, |found| Way::Translated(Box::new(found)))
+        match found {
+            Some(found) => Way::Translated(Box::new(found)),
+            None if operation == Operation::CountTokens => Way::Estimated(from.clone()),
+            None => Way::None,
+        }
     }
 }

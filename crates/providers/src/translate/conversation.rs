@@ -164,6 +164,19 @@ pub enum Arguments<'a> {
 }
 
 impl Arguments<'_> {
+    /// Their length in bytes as they are written.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Object(json) => json.len() as u64,
+            Self::String(text) => text.len(),
+        }
+    }
+
+    /// Whether nothing is written.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Writes them as a JSON value. An empty string is `{}`.
     ///
     /// # Errors

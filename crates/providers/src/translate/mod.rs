@@ -13,7 +13,9 @@ pub mod write;
 mod call;
 mod choose;
 mod conversation;
+mod count;
 mod delta;
+mod embed;
 mod loss;
 mod names;
 mod reply;
@@ -23,14 +25,16 @@ mod trouble;
 mod wire;
 
 pub(crate) use call::Translation;
-pub use call::{Kept, LOSS_HEADER};
+pub use call::{ESTIMATE_HEADER, Kept, LOSS_HEADER};
 pub(crate) use choose::{Spoken, Way};
 pub use conversation::{
     Arguments, CacheMark, Conversation, Effort, Format, Media, MediaKind, Metadata, Part,
     Reasoning, Role, Sampling, Schema, Signature, Source, Thinking, Tool, ToolCall, ToolChoice,
     ToolResult, Turn,
 };
+pub use count::{CountWire, estimate};
 pub use delta::{Delta, EventReader, EventWriter, Out, Piece};
+pub use embed::{EmbedAsk, EmbedWire, Embedded, Purpose, Vector, VectorForm};
 pub use loss::{Loss, Losses};
 pub use names::{Charset, Names};
 pub use reply::{Choice, Reply, Stop};

@@ -30,6 +30,14 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Its length in bytes as it is written, escapes as such.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Json(inner) => inner.len() as u64,
+            Self::Plain(text) => text.len() as u64,
+        }
+    }
+
     /// Whether there is nothing but white space in it. Escaped letters are none.
     pub fn is_blank(&self) -> bool {
         match self {

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request};
 use portcullis_core::error::Error;
 
-use super::{Conversation, EventReader, EventWriter, Losses, Names, Reply, Trouble};
+use super::{
+    Conversation, CountWire, EmbedWire, EventReader, EventWriter, Losses, Names, Reply, Trouble,
+};
 
 /// A dialect as translation reads and writes it: requests, replies, streams and errors, to and from the
 /// neutral form. Pure functions over bytes.
@@ -87,6 +89,16 @@ pub trait Wire: fmt::Debug + Send + Sync + 'static {
         HeaderValue::from_static("text/event-stream; charset=utf-8")
     }
 
+    /// How it makes vectors of texts, if it does.
+    fn embeddings(&self) -> Option<&dyn EmbedWire> {
+        None
+    }
+
+    /// How it counts tokens before a call, if it does.
+    fn counting(&self) -> Option<&dyn CountWire> {
+        None
+    }
+
     /// Whether a header of a caller's request belongs to this dialect and means nothing to others.
     fn owns_header(&self, name: &HeaderName) -> bool;
 }
@@ -124,6 +136,19 @@ pub struct Written {
     pub body: Bytes,
     /// Names of tools that had to be written in another way.
     pub names: Names,
+}
+
+impl Written {
+    /// A document for a path, without anything else.
+    pub fn post(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
+        Self {
+            path: path.into(),
+            query: None,
+            headers: Vec::new(),
+            body: body.into(),
+            names: Names::default(),
+        }
+    }
 }
 
 /// What a reply is written for: the caller's request, in short.

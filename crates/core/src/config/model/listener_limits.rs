@@ -49,7 +49,7 @@ impl Default for ListenerLimits {
             max_headers: 100,
             header_read_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(120),
-            half_closed_timeout: Duration::from_secs(1),
+            half_closed_timeout: Duration::from_millis(250),
             max_concurrent_streams: 200,
             handshake_timeout: Duration::from_secs(10),
             max_handshakes: 5000,
