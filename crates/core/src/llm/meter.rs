@@ -113,7 +113,9 @@ fn settle(
             } else if reply.dialect.usage(payload.raw(), &mut tokens) {
                 Some(tokens)
             } else if reply.head.status.is_success() {
-                let text = operation == Operation::Chat;
+                // What is no document holds no text that was generated.
+                let document = payload.raw().trim_ascii_start().starts_with(b"{");
+                let text = document && operation == Operation::Chat;
                 estimate(sent, if text { payload.raw().len() as u64 } else { 0 })
             } else {
                 None

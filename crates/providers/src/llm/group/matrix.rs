@@ -42,6 +42,16 @@ enum Fault {
     NoSentinel,
 }
 
+impl Fault {
+    /// Whether it can only happen to a stream.
+    fn is_of_streams(self) -> bool {
+        matches!(
+            self,
+            Self::SlowFirstToken | Self::ErrorFirst | Self::ErrorLater | Self::NoSentinel
+        )
+    }
+}
+
 const LONG: &str = r#"{"error":{"code":"context_length_exceeded","message":"too long"}}"#;
 const FILTER: &str = r#"{"error":{"code":"content_filter","message":"filtered"}}"#;
 const OTHER: &str = r#"{"error":{"message":"it says so"}}"#;
@@ -56,9 +66,9 @@ const FAULTS: &[(&str, Fault)] = &[
     ),
     (
         "host name unknown",
-        Fault::Client(&codes::UPSTREAM_UNREACHABLE, 1),
+        Fault::Client(&codes::UPSTREAM_UNREACHABLE, 0),
     ),
-    ("TLS fails", Fault::Client(&codes::UPSTREAM_UNREACHABLE, 2)),
+    ("TLS fails", Fault::Client(&codes::UPSTREAM_UNREACHABLE, 0)),
     (
         "no connection in time",
         Fault::Client(&codes::UPSTREAM_TIMEOUT, 10),
@@ -357,6 +367,9 @@ async fn failover_of_every_fault_is_answered_as_the_page_says() {
     page.push_str(MATRIX);
     for (name, fault) in FAULTS {
         for streams in [false, true] {
+            if !streams && fault.is_of_streams() {
+                continue;
+            }
             let first = cell(*fault, 1 << 10, streams).await;
             for size in [100 << 10, 5 << 20] {
                 assert_eq!(
