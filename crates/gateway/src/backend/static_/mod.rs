@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::Authority;
-use portcullis_core as core;
 use portcullis_core::assemble::{Backend, BuildContext};
-use portcullis_core::backend::{EndpointState, Endpoints, Group, Patience, Queue};
+use portcullis_core::backend::{self, EndpointState, Endpoints, Group, Patience, Queue};
 use portcullis_core::config::{ConfigError, Pointer};
 use portcullis_core::protocol::{ArcService, Http};
 
 use crate::backend::reach::Reach;
 use crate::backend::relay::{Forwarded, ForwardedMode, Relay};
-use crate::backend::retry::Retrying;
+use crate::backend::retry;
 
 pub use config::{EndpointConfig, HostHeader, StaticConfig};
 pub(in crate::backend) use config::{five_minutes, websocket};
@@ -58,7 +57,7 @@ impl Backend<Http> for StaticBackend {
             patience.longest = Duration::ZERO;
         }
         let group = targets.iter().map(|(target, weight)| {
-            let mut one = core::backend::Endpoint::new(target.way.name.clone());
+            let mut one = backend::Endpoint::new(target.way.name.clone());
             one.state = cx.state(&format!("endpoint {}", one.name), EndpointState::new);
             one.weight = *weight;
             one
@@ -72,24 +71,17 @@ impl Backend<Http> for StaticBackend {
             endpoints: targets,
             host: config.host_header,
         });
-        if let Some(retry) = &config.retry {
-            let each = (0..service.endpoints.len()).map(|index| service.clone().at(index));
-            let retrying = Retrying::new(retry, choice, each.collect());
-            let retrying = retrying.map_err(|(key, what)| cx.error(&at("retry").key(key), what))?;
-            return Ok(ArcService::from_fn(move |request| {
-                let (service, retrying) = (service.clone(), retrying.clone());
-                async move {
-                    match retrying.send(request).await {
-                        Ok(reply) => reply,
-                        Err(request) => service.serve(request).await,
-                    }
-                }
-            }));
-        }
-        Ok(ArcService::from_fn(move |request| {
+        let each = (0..service.endpoints.len()).map(|index| service.clone().at(index));
+        let each = each.collect();
+        let once = ArcService::from_fn(move |request| {
             let service = service.clone();
             async move { service.serve(request).await }
-        }))
+        });
+        let Some(retry) = &config.retry else {
+            return Ok(once);
+        };
+        let retrying = retry::over(retry, choice, each, once);
+        retrying.map_err(|(key, what)| cx.error(&at("retry").key(key), what))
     }
 }
 
