@@ -87,6 +87,9 @@ fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
     let mut object = Object::begin(out);
     object.text(key!("endpoint"), &attempt.endpoint);
     object.maybe(key!("destination"), attempt.destination.as_deref());
+    if attempt.reason != Reason::First {
+        object.text(key!("reason"), attempt.reason.name());
+    }
     if let Some(status) = attempt.status {
         object.number(key!("status"), status.as_u16().into());
     }
