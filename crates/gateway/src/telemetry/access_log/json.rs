@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_core::context::{
-    AttemptRecord, Decision, Exchange, Money, Outcome, PolicyRecord, Tokens,
+    AttemptRecord, Decision, Exchange, Money, Outcome, PolicyRecord, Reason, Tokens,
 };
 
 use super::field::{address, millis, number, outcome, quoted, time, without_query};
