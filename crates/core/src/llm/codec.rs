@@ -200,7 +200,7 @@ impl PickRender for LlmCodec {
         let versioned = api_path(head.uri.path()) != head.uri.path();
         match self.claim(head) {
             Some(claim) if versioned || claim.operation != Operation::Other => {
-                claim.dialect.render()
+                claim.dialect.render_for(head)
             }
             _ => Arc::new(Problem),
         }
@@ -218,7 +218,7 @@ impl Codec<Llm> for LlmCodec {
     }
 }
 
-/// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`); where there is
+/// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`, `/v1beta1`); where there is
 /// none, what begins with Bedrock's `/model/`, or the whole path. Routes may put anything before it.
 ///
 /// ```
@@ -235,7 +235,9 @@ pub fn api_path(path: &str) -> &str {
         let Some(version) = bytes[at + 1..].strip_prefix(b"v1") else {
             continue;
         };
-        let rest = version.strip_prefix(b"beta").unwrap_or(version);
+        let preview = version.strip_prefix(b"beta1");
+        let preview = preview.or_else(|| version.strip_prefix(b"beta"));
+        let rest = preview.unwrap_or(version);
         if matches!(rest.first(), None | Some(b'/')) {
             return &path[path.len() - rest.len()..];
         }

@@ -23,6 +23,7 @@ mod proxy;
 mod proxy_protocol;
 mod reload;
 mod renewal;
+mod shelf;
 mod static_backend;
 mod support;
 mod swaps;

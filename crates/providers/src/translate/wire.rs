@@ -165,6 +165,8 @@ pub struct Asked {
     pub stream: bool,
     /// Whether usage was asked for in the stream, in dialects where that is asked for.
     pub usage: bool,
+    /// Whether calls of tools are to be told as calls of functions, as OpenAI once did.
+    pub functions: bool,
     /// The head of the caller's request.
     pub head: Arc<request::Parts>,
 }

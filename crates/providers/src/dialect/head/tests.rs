@@ -202,7 +202,8 @@ fn documents() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn setting_the_model_changes_nothing_else(document in documents(), name in ".+") {
-        for dialect in all() {
+        // Bedrock's name the model in the URL.
+        for dialect in all().into_iter().filter(|d| !d.name().starts_with("bedrock-")) {
             let mut payload = Payload::<Doc>::from(Bytes::from(document.clone()));
             let before = read(&*dialect, document.as_bytes()).unwrap();
             rename(&*dialect, &mut payload, &name).unwrap();

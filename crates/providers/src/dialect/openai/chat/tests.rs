@@ -1,0 +1,3 @@
+//! The laws of translation, and each pitfall by its name.
+
+mod laws;
