@@ -8,6 +8,7 @@ mod counted;
 mod door;
 mod ends;
 mod errors;
+mod failover;
 mod files;
 mod forward;
 mod grpc;
