@@ -154,6 +154,12 @@ impl<'a> BuildContext<'a> {
         self.build.registry()
     }
 
+    /// The client, for what a policy has to fetch by itself, as the keys of an issuer. Requests carry an absolute
+    /// URI and no credential; upstreams are reached by [`endpoint`](Self::endpoint).
+    pub fn client(&self) -> ArcService<Http> {
+        self.build.client()
+    }
+
     /// An error at `place`, a pointer relative to the body.
     pub fn error(&self, place: &Pointer, what: impl Into<Box<str>>) -> ConfigError {
         ConfigError::new(self.at.join(place), what)
