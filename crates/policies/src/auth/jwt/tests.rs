@@ -165,7 +165,7 @@ async fn a_token_nobody_signed_or_somebody_else_made_is_refused() {
         r#"{{"iss":"{ISSUER}","sub":"bob","sub":"alice","exp":9999999999}}"#
     ));
     for token in [
-        "x".to_owned(),
+        "not-a-token".to_owned(),
         "a.b.c".to_owned(),
         format!("{none}.{}.", parts[1]),
         format!("{none}.{}.{}", parts[1], parts[2]),
