@@ -9,3 +9,4 @@ pub mod peer;
 pub mod process;
 pub mod reply;
 pub mod scenario;
+pub mod tls;

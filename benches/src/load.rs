@@ -3,13 +3,17 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
+use tokio_rustls::TlsConnector;
 
 use crate::reply::ReplyReader;
 use crate::scenario::Scenario;
@@ -20,7 +24,7 @@ pub const KEY: &str = "sk-client-1";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What to ask, and how often.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// Whom.
     pub address: SocketAddr,
@@ -34,6 +38,10 @@ pub struct Plan {
     pub time: Duration,
     /// So many calls at most.
     pub calls: u64,
+    /// Over TLS, if this is given.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// Asks nothing: a call is a connection, its handshake, and its end.
+    pub handshakes: bool,
 }
 
 /// What came of it.
@@ -60,7 +68,15 @@ impl Plan {
         let tally = Rc::new(Cell::new(Tally::default()));
         let tasks = LocalSet::new();
         let clients: Vec<_> = (0..self.connections)
-            .map(|n| tasks.spawn_local(self.client(n, start, left.clone(), tally.clone())))
+            .map(|n| {
+                let client = Client {
+                    plan: self.clone(),
+                    start,
+                    left: left.clone(),
+                    tally: tally.clone(),
+                };
+                tasks.spawn_local(client.run(n))
+            })
             .collect();
         tasks
             .run_until(async {
@@ -75,39 +91,93 @@ impl Plan {
             ..tally.get()
         })
     }
+}
 
-    async fn client(
-        self,
-        n: u32,
-        start: Instant,
-        left: Rc<Cell<u64>>,
-        tally: Rc<Cell<Tally>>,
-    ) -> Result<()> {
-        tokio::time::sleep(self.ramp * n / self.connections).await;
-        let mut socket = TcpStream::connect(self.address).await?;
-        socket.set_nodelay(true)?;
-        let request = request(self.scenario);
-        let expected = self.scenario.reply().bytes();
-        let mut buffer = vec![0; if self.connections > 100 { 4 } else { 128 } << 10];
-        while left.get() > 0 && start.elapsed() < self.time {
-            left.set(left.get() - 1);
+/// One of the connections.
+struct Client {
+    plan: Plan,
+    start: Instant,
+    left: Rc<Cell<u64>>,
+    tally: Rc<Cell<Tally>>,
+}
+
+impl Client {
+    async fn run(self, n: u32) -> Result<()> {
+        tokio::time::sleep(self.plan.ramp * n / self.plan.connections).await;
+        match &self.plan.tls {
+            None => self.ask(connect(self.plan.address).await?).await,
+            Some(tls) if self.plan.handshakes => self.shake_hands(tls).await,
+            Some(tls) => self.ask(encrypt(self.plan.address, tls).await?).await,
+        }
+    }
+
+    async fn ask(&self, mut socket: impl AsyncRead + AsyncWrite + Unpin) -> Result<()> {
+        let request = request(self.plan.scenario);
+        let expected = self.plan.scenario.reply().bytes();
+        let many = self.plan.connections > 100;
+        let mut buffer = vec![0; if many { 4 } else { 128 } << 10];
+        while self.goes_on() {
             let call = call(&mut socket, &request, &mut buffer);
             let bytes = tokio::time::timeout(PATIENCE, call)
                 .await
                 .context("a reply took too long")??;
             ensure!(bytes == expected, "{bytes} bytes instead of {expected}");
-            let before = tally.get();
-            tally.set(Tally {
-                calls: before.calls + 1,
-                bytes: before.bytes + bytes,
-                ..before
-            });
+            self.count(bytes);
         }
         Ok(())
     }
+
+    async fn shake_hands(&self, tls: &Arc<ClientConfig>) -> Result<()> {
+        while self.goes_on() {
+            let mut socket = encrypt(self.plan.address, tls).await?;
+            socket.shutdown().await?;
+            let rest = socket.read(&mut [0]).await?;
+            ensure!(rest == 0, "the server spoke first");
+            self.count(0);
+        }
+        Ok(())
+    }
+
+    /// Whether there is another call to make; it counts as begun then.
+    fn goes_on(&self) -> bool {
+        let left = self.left.get();
+        let more = left > 0 && self.start.elapsed() < self.plan.time;
+        if more {
+            self.left.set(left - 1);
+        }
+        more
+    }
+
+    fn count(&self, bytes: u64) {
+        let before = self.tally.get();
+        self.tally.set(Tally {
+            calls: before.calls + 1,
+            bytes: before.bytes + bytes,
+            ..before
+        });
+    }
 }
 
-async fn call(socket: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> Result<u64> {
+async fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let socket = TcpStream::connect(address).await?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}
+
+async fn encrypt(
+    address: SocketAddr,
+    tls: &Arc<ClientConfig>,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let name = ServerName::from(address.ip());
+    let tls = TlsConnector::from(tls.clone());
+    Ok(tls.connect(name, connect(address).await?).await?)
+}
+
+async fn call(
+    socket: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    request: &[u8],
+    buffer: &mut [u8],
+) -> Result<u64> {
     let mut reader = ReplyReader::default();
     socket.write_all(request).await?;
     loop {

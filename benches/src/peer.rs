@@ -11,6 +11,7 @@ use tempfile::NamedTempFile;
 use crate::load::{KEY, Tally};
 use crate::process::{AROUND, MEASURED, Server, free_address, program};
 use crate::scenario::Scenario;
+use crate::tls::Certificate;
 
 /// A proxy to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,18 +60,27 @@ impl Peer {
         }
     }
 
-    /// Starts it on a core of its own, before the mock at `upstream`, `under` a tool if one is named.
+    /// Starts it on a core of its own, before the mock at `upstream`, `under` a tool if one is named. With a
+    /// certificate it speaks TLS.
     ///
     /// # Errors
     ///
     /// When it was not built, or does not start.
-    pub fn start(self, setup: Setup, upstream: SocketAddr, under: &[String]) -> Result<Running> {
+    pub fn start(
+        self,
+        setup: Setup,
+        tls: Option<&Certificate>,
+        upstream: SocketAddr,
+        under: &[String],
+    ) -> Result<Running> {
         let address = free_address()?;
         let mut config = tempfile::Builder::new().suffix(".yaml").tempfile()?;
-        config.write_all(setup.config(address, upstream).as_bytes())?;
+        config.write_all(setup.config(address, tls, upstream).as_bytes())?;
         let mut command = program(MEASURED, under, self.name())?;
         match self {
-            Self::Bare => command.args([address.to_string(), upstream.to_string()]),
+            Self::Bare => command
+                .args([address.to_string(), upstream.to_string()])
+                .args(tls.into_iter().flat_map(Certificate::files)),
             Self::Portcullis => command.arg("--config").arg(config.path()),
         };
         command.stdout(Stdio::null());
@@ -85,7 +95,12 @@ impl Peer {
 }
 
 impl Setup {
-    fn config(self, listen: SocketAddr, upstream: SocketAddr) -> String {
+    fn config(self, listen: SocketAddr, tls: Option<&Certificate>, upstream: SocketAddr) -> String {
+        let tls = tls.map_or(String::new(), |tls| {
+            let [certificate, key] = tls.files().map(|path| path.display().to_string());
+            let pair = format!("certificate: {{file: {certificate}}}, key: {{file: {key}}}");
+            format!(", tls: {{certificates: [{{{pair}}}]}}")
+        });
         let (log, policies) = match self {
             Self::Full => (
                 "accessLog: {format: json, path: /dev/null}",
@@ -94,7 +109,7 @@ impl Setup {
             Self::Plain => ("", "[]".to_owned()),
         };
         format!(
-            "schemaVersion: 1\nlisteners: [{{name: main, address: \"{listen}\"}}]\n{log}\n\
+            "schemaVersion: 1\nlisteners: [{{name: main, address: \"{listen}\"{tls}}}]\n{log}\n\
              routes:\n- policies: {policies}\n  backend:\n    llm: {{provider: openai-compatible, \
              baseUrl: \"http://{upstream}/v1\", apiKey: sk-upstream}}\n"
         )
@@ -106,8 +121,18 @@ impl Setup {
 /// # Errors
 ///
 /// When any answer is not as the scenario has it.
-pub fn load(address: SocketAddr, scenario: Scenario, load: Load) -> Result<Tally> {
+pub fn load(address: SocketAddr, scenario: Scenario, load: Load<'_>) -> Result<Tally> {
     let mut command = program(AROUND, &[], "load")?;
+    match load.over {
+        Over::Clear => {}
+        Over::Tls(certificate) => {
+            command.arg("--tls").arg(certificate.path());
+        }
+        Over::Handshakes(certificate) => {
+            command.arg("--handshakes");
+            command.arg("--tls").arg(certificate.path());
+        }
+    }
     command
         .args([&address.to_string(), scenario.name()])
         .arg(format!("--connections={}", load.connections))
@@ -122,7 +147,7 @@ pub fn load(address: SocketAddr, scenario: Scenario, load: Load) -> Result<Tally
 
 /// How much a client asks.
 #[derive(Clone, Copy, Debug)]
-pub struct Load {
+pub struct Load<'a> {
     /// Connections at once.
     pub connections: u32,
     /// The time over which they open.
@@ -131,9 +156,32 @@ pub struct Load {
     pub time: Duration,
     /// So many calls at most.
     pub calls: u64,
+    /// On what.
+    pub over: Over<'a>,
 }
 
-impl Load {
+/// What is spoken below HTTP.
+#[derive(Clone, Copy, Debug)]
+pub enum Over<'a> {
+    /// Nothing.
+    Clear,
+    /// TLS, on kept connections.
+    Tls(&'a Certificate),
+    /// TLS and nothing above it: each call is a connection, a full handshake, and its end.
+    Handshakes(&'a Certificate),
+}
+
+impl<'a> Over<'a> {
+    /// What the server shows, if it speaks TLS.
+    pub fn certificate(self) -> Option<&'a Certificate> {
+        match self {
+            Self::Clear => None,
+            Self::Tls(certificate) | Self::Handshakes(certificate) => Some(certificate),
+        }
+    }
+}
+
+impl<'a> Load<'a> {
     /// As many calls as get done in a time.
     pub fn lasting(connections: u32, time: Duration) -> Self {
         Self {
@@ -141,7 +189,14 @@ impl Load {
             ramp: Duration::ZERO,
             time,
             calls: u64::MAX,
+            over: Over::Clear,
         }
+    }
+
+    /// The same on something else.
+    #[must_use]
+    pub fn over(self, over: Over<'a>) -> Self {
+        Self { over, ..self }
     }
 
     /// A number of calls, however long they take.

@@ -1,8 +1,9 @@
-//! The least a proxy made of hyper can do: `bare LISTEN UPSTREAM`. It accepts, forwards through a pool of
-//! kept connections and copies the answer back. No body is looked at, no header added, nothing is logged.
-//! What the gateway costs is told as a multiple of this.
+//! The least a proxy made of hyper can do: `bare LISTEN UPSTREAM [CERTIFICATE KEY]`. It accepts, forwards
+//! through a pool of kept connections and copies the answer back. No body is looked at, no header added,
+//! nothing is logged. What the gateway costs is told as a multiple of this. With a certificate it speaks TLS.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use http::uri::{Authority, Scheme, Uri};
@@ -11,21 +12,32 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::{Client, Error, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use portcullis_benches::tls;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 type Upstream = Client<HttpConnector, Incoming>;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let mut argument = || arguments.next().context("usage: bare LISTEN UPSTREAM");
+    let mut argument = || {
+        arguments
+            .next()
+            .context("usage: bare LISTEN UPSTREAM [CERTIFICATE KEY]")
+    };
     let (listen, upstream) = (argument()?.parse()?, argument()?.parse()?);
+    let tls = match arguments.next().zip(arguments.next()) {
+        Some((certificate, key)) => Some(tls::acceptor(Path::new(&certificate), Path::new(&key))?),
+        None => None,
+    };
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(serve(listen, upstream))
+        .block_on(serve(listen, upstream, tls))
 }
 
-async fn serve(listen: SocketAddr, upstream: Authority) -> Result<()> {
+async fn serve(listen: SocketAddr, upstream: Authority, tls: Option<TlsAcceptor>) -> Result<()> {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let client = Client::builder(TokioExecutor::new())
@@ -35,13 +47,29 @@ async fn serve(listen: SocketAddr, upstream: Authority) -> Result<()> {
     loop {
         let (socket, _) = listener.accept().await?;
         // A client that has left already is no reason to stop.
-        if socket.set_nodelay(true).is_ok() {
-            tokio::spawn(connection(socket, client.clone(), upstream.clone()));
+        if socket.set_nodelay(true).is_err() {
+            continue;
+        }
+        let (client, upstream) = (client.clone(), upstream.clone());
+        match tls.clone() {
+            None => {
+                tokio::spawn(connection(socket, client, upstream));
+            }
+            Some(tls) => {
+                tokio::spawn(async move {
+                    if let Ok(socket) = tls.accept(socket).await {
+                        connection(socket, client, upstream).await;
+                    }
+                });
+            }
         }
     }
 }
 
-async fn connection(socket: TcpStream, client: Upstream, upstream: Authority) {
+async fn connection<S>(socket: S, client: Upstream, upstream: Authority)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let service = service_fn(|request| forward(&client, &upstream, request));
     // A call that fails closes its connection, and the client sees that.
     let _ = hyper::server::conn::http1::Builder::new()

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use portcullis_benches::peer::{Load, Peer, Setup, load, mock};
+use portcullis_benches::peer::{Load, Over, Peer, Setup, load, mock};
 use portcullis_benches::process::{MEASURED, Server, program};
 use portcullis_benches::scenario::Scenario;
+use portcullis_benches::tls::Certificate;
 use tempfile::TempDir;
 
 /// So much more than the baseline, in percent, fails.
@@ -20,12 +21,14 @@ const RECOUNTS: usize = 3;
 /// A match among 10,000 routes may take so many times one among 10.
 const MAX_ROUTE_RATIO: f64 = 3.0;
 
-/// What is counted, and for how many calls.
-const COUNTED: [(Scenario, u64); 4] = [
-    (Scenario::Small, 1_200),
-    (Scenario::Large, 400),
-    (Scenario::Embeddings, 400),
-    (Scenario::Burst, 80),
+/// What is counted, over what, and for how many calls.
+const COUNTED: [(&str, Scenario, Below, u64); 6] = [
+    ("small", Scenario::Small, Below::Clear, 1_200),
+    ("large", Scenario::Large, Below::Clear, 400),
+    ("embeddings", Scenario::Embeddings, Below::Clear, 400),
+    ("burst", Scenario::Burst, Below::Clear, 80),
+    ("small over tls", Scenario::Small, Below::Tls, 1_200),
+    ("tls handshake", Scenario::Small, Below::Handshakes, 200),
 ];
 const ROUTES: [u64; 2] = [10, 10_000];
 const MATCHES: u64 = 6_000;
@@ -39,6 +42,14 @@ struct Arguments {
     /// Measure the gateway without API key and access log.
     #[arg(long)]
     plain: bool,
+}
+
+/// What a call is made over.
+#[derive(Clone, Copy)]
+enum Below {
+    Clear,
+    Tls,
+    Handshakes,
 }
 
 type Counts = BTreeMap<String, u64>;
@@ -74,7 +85,7 @@ fn main() -> Result<()> {
 /// Counts everything. What comes out worse than it may be is counted again, and the least stands: when
 /// packets arrive makes a difference of some percent.
 fn count(arguments: Arguments, baseline: &Counts) -> Result<Counts> {
-    let scratch = Scratch(TempDir::new()?);
+    let scratch = Scratch(TempDir::new()?, Certificate::make()?);
     let setup = if arguments.plain {
         Setup::Plain
     } else {
@@ -82,11 +93,11 @@ fn count(arguments: Arguments, baseline: &Counts) -> Result<Counts> {
     };
     let mock = mock()?;
     let mut counts = Counts::new();
-    for (scenario, calls) in COUNTED {
+    for (name, scenario, below, calls) in COUNTED {
         for peer in [Peer::Bare, Peer::Portcullis] {
-            let run = |calls| scratch.calls(peer, setup, &mock, scenario, calls);
+            let run = |calls| scratch.calls(peer, setup, &mock, (scenario, below), calls);
             let each = || anyhow::Ok((run(2 * calls)? - run(calls)?) / calls);
-            let what = format!("{}, {}", scenario.name(), peer.name());
+            let what = format!("{name}, {}", peer.name());
             let mut least = each()?;
             for _ in 0..RECOUNTS {
                 if peer == Peer::Portcullis && change(least, baseline.get(&what)) > TOLERANCE {
@@ -133,8 +144,8 @@ fn report(counts: &Counts, baseline: &Counts) -> Result<Vec<String>> {
     Ok(worse)
 }
 
-/// Where valgrind writes.
-struct Scratch(TempDir);
+/// Where valgrind writes, and the certificate that is shown.
+struct Scratch(TempDir, Certificate);
 
 impl Scratch {
     /// The instructions of a proxy that starts, answers so many calls on one connection, and ends.
@@ -143,11 +154,18 @@ impl Scratch {
         peer: Peer,
         setup: Setup,
         mock: &Server,
-        scenario: Scenario,
+        (scenario, below): (Scenario, Below),
         calls: u64,
     ) -> Result<u64> {
-        let running = peer.start(setup, mock.address, &self.valgrind())?;
-        load(running.server.address, scenario, Load::counted(1, calls))?;
+        let over = match below {
+            Below::Clear => Over::Clear,
+            Below::Tls => Over::Tls(&self.1),
+            Below::Handshakes => Over::Handshakes(&self.1),
+        };
+        let tls = over.certificate();
+        let running = peer.start(setup, tls, mock.address, &self.valgrind())?;
+        let wanted = Load::counted(1, calls).over(over);
+        load(running.server.address, scenario, wanted)?;
         running.server.stop()?;
         self.total()
     }

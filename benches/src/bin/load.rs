@@ -2,12 +2,14 @@
 
 use std::io::{Write, stdout};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
 use portcullis_benches::load::Plan;
 use portcullis_benches::scenario::Scenario;
+use portcullis_benches::tls;
 
 /// Asks and counts; fails at the first answer that is not as expected.
 #[derive(Parser)]
@@ -23,6 +25,12 @@ struct Arguments {
     time_ms: u64,
     #[arg(long, default_value_t = u64::MAX)]
     calls: u64,
+    /// Speak TLS, and trust this certificate.
+    #[arg(long)]
+    tls: Option<PathBuf>,
+    /// Ask nothing: open a connection, shake hands and end it.
+    #[arg(long, requires = "tls")]
+    handshakes: bool,
 }
 
 fn main() -> Result<()> {
@@ -34,6 +42,8 @@ fn main() -> Result<()> {
         ramp: Duration::from_millis(arguments.ramp_ms),
         time: Duration::from_millis(arguments.time_ms),
         calls: arguments.calls,
+        tls: arguments.tls.as_deref().map(tls::client).transpose()?,
+        handshakes: arguments.handshakes,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,5 +1,5 @@
 //! Measures what the gateway costs on one core, next to `bare` and to no proxy at all, and prints the
-//! table of `README.md`.
+//! tables of `README.md`.
 
 use std::io::{Write, stderr, stdout};
 use std::net::SocketAddr;
@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
-use portcullis_benches::peer::{Load, Peer, Running, Setup, load, mock};
+use portcullis_benches::peer::{Load, Over, Peer, Running, Setup, load, mock};
 use portcullis_benches::process::Server;
 use portcullis_benches::scenario::Scenario;
+use portcullis_benches::tls::Certificate;
 
-/// Measures the gateway next to a bare proxy and to a direct call. Takes about three minutes, and wants
+/// Measures the gateway next to a bare proxy and to a direct call. Takes about five minutes, and wants
 /// a machine with two cores that does nothing else.
 #[derive(Clone, Copy, Parser)]
 struct Arguments {
@@ -87,6 +88,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let mock = mock()?;
     speed(arguments, &mock)?;
+    tls(arguments, &mock)?;
     memory(arguments, &mock)
 }
 
@@ -118,8 +120,8 @@ struct Sample {
 }
 
 fn speed(arguments: Arguments, mock: &Server) -> Result<()> {
-    let bare = Peer::Bare.start(arguments.setup(), mock.address, &[])?;
-    let gateway = Peer::Portcullis.start(arguments.setup(), mock.address, &[])?;
+    let bare = Peer::Bare.start(arguments.setup(), None, mock.address, &[])?;
+    let gateway = Peer::Portcullis.start(arguments.setup(), None, mock.address, &[])?;
     let peers = [None, Some(&bare), Some(&gateway)];
     let mut out = stdout();
     writeln!(
@@ -132,7 +134,10 @@ fn speed(arguments: Arguments, mock: &Server) -> Result<()> {
         for round in 0..arguments.rounds() {
             for peer in 0..peers.len() {
                 let peer = (peer + round) % peers.len();
-                samples[peer].push(sample(arguments, line, mock.address, peers[peer])?);
+                let wanted = Load::lasting(line.connections, arguments.window());
+                let address = peers[peer].map_or(mock.address, |peer| peer.server.address);
+                let taken = sample(address, peers[peer], line.scenario, wanted)?;
+                samples[peer].push(taken);
             }
         }
         let [direct, bare, gateway] = samples.map(|all| Median::of(&all));
@@ -158,32 +163,81 @@ fn speed(arguments: Arguments, mock: &Server) -> Result<()> {
 }
 
 fn sample(
-    arguments: Arguments,
-    line: &Speed,
-    direct: SocketAddr,
+    address: SocketAddr,
     peer: Option<&Running>,
+    scenario: Scenario,
+    wanted: Load<'_>,
 ) -> Result<Sample> {
-    let address = peer.map_or(direct, |peer| peer.server.address);
-    let run = |time| {
-        load(
-            address,
-            line.scenario,
-            Load::lasting(line.connections, time),
-        )
+    let warm_up = Load {
+        time: wanted.time / 5,
+        ..wanted
     };
-    run(arguments.window() / 5)?;
+    load(address, scenario, warm_up)?;
     let cpu = || peer.map_or(Ok(Duration::ZERO), |peer| peer.server.cpu());
     let before = cpu()?;
-    let tally = run(arguments.window())?;
+    let tally = load(address, scenario, wanted)?;
     let used = cpu()? - before;
-    let count = (tally.calls * line.scenario.events()) as f64;
+    let count = (tally.calls * scenario.events()) as f64;
     let sample = Sample {
         cpu: used.as_secs_f64() * 1e6 / count,
         rate: count / tally.seconds,
     };
-    let name = line.scenario.name();
+    let name = scenario.name();
     writeln!(stderr(), "{name} at {address}: {:.2} µs", sample.cpu)?;
     Ok(sample)
+}
+
+/// What TLS costs: a handshake by itself, and a small call with it and without.
+fn tls(arguments: Arguments, mock: &Server) -> Result<()> {
+    let certificate = Certificate::make()?;
+    let start = |peer: Peer, tls| peer.start(arguments.setup(), tls, mock.address, &[]);
+    let each = |tls| anyhow::Ok([start(Peer::Bare, tls)?, start(Peer::Portcullis, tls)?]);
+    let (clear, encrypted) = (each(None)?, each(Some(&certificate))?);
+    let lines = [
+        (&encrypted, 8, Over::Handshakes(&certificate)),
+        (&encrypted, 32, Over::Tls(&certificate)),
+        (&clear, 32, Over::Clear),
+    ];
+    let mut samples: [[Vec<Sample>; 2]; 3] = Default::default();
+    for round in 0..arguments.rounds() {
+        for ((peers, connections, over), samples) in lines.iter().zip(&mut samples) {
+            for peer in [round % 2, (round + 1) % 2] {
+                let running = &peers[peer];
+                let wanted = Load::lasting(*connections, arguments.window()).over(*over);
+                let address = running.server.address;
+                samples[peer].push(sample(address, Some(running), Scenario::Small, wanted)?);
+            }
+        }
+    }
+    let [handshake, over_tls, in_clear] = samples.map(|peers| peers.map(|all| Median::of(&all)));
+    let mut out = stdout();
+    writeln!(
+        out,
+        "| TLS, CPU of the proxy for each | target, × bare | bare | Portcullis | × bare | met |\n\
+         |---|--:|--:|--:|--:|:-:|"
+    )?;
+    let what = "full handshake (TLS 1.3, ECDSA P-256), with its connection";
+    let [bare, gateway] = &handshake;
+    tls_line(what, [bare.cpu, gateway.cpu], Some(1.2))?;
+    let what = "small chat over TLS on a kept connection";
+    let [bare, gateway] = &over_tls;
+    tls_line(what, [bare.cpu, gateway.cpu], None)?;
+    let what = "what TLS adds to a small chat";
+    let added = [0, 1].map(|peer| over_tls[peer].cpu - in_clear[peer].cpu);
+    tls_line(what, added, Some(1.2))?;
+    writeln!(out)?;
+    Ok(())
+}
+
+fn tls_line(what: &str, [bare, gateway]: [f64; 2], limit: Option<f64>) -> Result<()> {
+    let times = gateway / bare;
+    let target = limit.map_or("–".to_owned(), |limit| limit.to_string());
+    let met = limit.map_or("–", |limit| met(times <= limit));
+    writeln!(
+        stdout(),
+        "| {what} | {target} | {bare:.2} µs | {gateway:.2} µs | **{times:.2}** | {met} |"
+    )?;
+    Ok(())
 }
 
 /// The medians of some runs.
@@ -252,7 +306,7 @@ fn memory(arguments: Arguments, mock: &Server) -> Result<()> {
 }
 
 fn take_memory(arguments: Arguments, peer: Peer, mock: &Server) -> Result<Memory> {
-    let running = peer.start(arguments.setup(), mock.address, &[])?;
+    let running = peer.start(arguments.setup(), None, mock.address, &[])?;
     let server = &running.server;
     load(server.address, Scenario::Small, Load::counted(1, 1))?;
     sleep(Duration::from_secs(1));

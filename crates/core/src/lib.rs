@@ -6,6 +6,8 @@
 use std::pin::Pin;
 
 pub mod assemble;
+pub mod attempt;
+pub mod backend;
 pub mod body;
 pub mod config;
 pub mod context;

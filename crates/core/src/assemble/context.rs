@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Chain, Level, Registry, Scope, Stores};
 use crate::config::{self, ConfigError, ObjectId, Pointer, PolicyEntry};
+use crate::context::Prices;
 use crate::protocol::{ArcLayer, ArcService, Encode, EncodeLayer, Http, Protocol};
 use crate::upstream::Transport;
 
@@ -29,6 +30,11 @@ pub trait Build {
         let _ = wanted;
         let what = "how upstreams are reached is not for the configuration to say here";
         Err(ConfigError::new(Pointer::root(), what))
+    }
+
+    /// What models cost, now and after the prices have changed. Default: nobody knows.
+    fn prices(&self) -> Option<Arc<dyn Prices>> {
+        None
     }
 
     /// State that outlives this build. Default: none does.
@@ -110,6 +116,16 @@ impl<'a> BuildContext<'a> {
         }
     }
 
+    /// For a part of the body, at `place` of it.
+    #[must_use]
+    pub fn inside(&self, place: &Pointer) -> Self {
+        Self {
+            at: self.at.join(place),
+            state: self.state.clone(),
+            ..*self
+        }
+    }
+
     /// For a policy of the same owner, whose state is known by `state`.
     pub(super) fn of_policy(&self, state: String) -> Self {
         Self {
@@ -158,6 +174,11 @@ impl<'a> BuildContext<'a> {
     /// URI and no credential; upstreams are reached by [`endpoint`](Self::endpoint).
     pub fn client(&self) -> ArcService<Http> {
         self.build.client()
+    }
+
+    /// What models cost, if there is a list of prices.
+    pub fn prices(&self) -> Option<Arc<dyn Prices>> {
+        self.build.prices()
     }
 
     /// An error at `place`, a pointer relative to the body.

@@ -6,6 +6,8 @@
 
 mod exchange;
 mod id;
+mod price;
+mod turn;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,6 +21,8 @@ pub use exchange::{
     Attempt, AttemptRecord, Decision, Exchange, ExchangeSink, Outcome, PolicyRecord, Tokens,
 };
 pub use id::RequestId;
+pub use price::{Money, Price, Prices, Rates};
+pub use turn::{Reason, Turn};
 
 /// Who is calling, as an authentication policy found out.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +32,8 @@ pub struct Principal {
     pub id: Arc<str>,
     /// What the caller showed.
     pub credential: Credential,
+    /// The models it may call: names, with a `*` before or behind for any beginning or end. All where none are given.
+    pub models: Option<Arc<[String]>>,
     /// Further facts the operator attached to the credential.
     pub metadata: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
 }
@@ -38,8 +44,21 @@ impl Principal {
         Self {
             id: id.into(),
             credential: Credential::Other,
+            models: None,
             metadata: None,
         }
+    }
+
+    /// Whether it may call this model.
+    pub fn may_call(&self, model: &str) -> bool {
+        let fits = |pattern: &String| match (pattern.strip_suffix('*'), pattern.strip_prefix('*')) {
+            (Some(start), _) => model.starts_with(start),
+            (None, Some(end)) => model.ends_with(end),
+            (None, None) => model == pattern,
+        };
+        self.models
+            .as_deref()
+            .is_none_or(|all| all.iter().any(fits))
     }
 
     /// Known by this kind of credential.
@@ -103,7 +122,7 @@ pub struct Certificate {
 
 /// What belongs to one call. Cloning shares it; the call ends when the last [`Hold`] is gone.
 #[derive(Clone)]
-pub struct Context(Arc<CallState>);
+pub struct Context(Arc<CallState>, Option<Arc<Turn>>);
 
 struct CallState {
     id: RequestId,
@@ -123,7 +142,7 @@ impl Context {
     /// [`Hold`] is dropped.
     pub fn new(id: RequestId, sink: Option<Arc<dyn ExchangeSink>>) -> Self {
         let exchange = Exchange::begin(id.clone(), SystemTime::now());
-        Self(Arc::new(CallState {
+        let call = Arc::new(CallState {
             id,
             started: Instant::now(),
             principal: OnceLock::new(),
@@ -134,7 +153,27 @@ impl Context {
             exchange: Mutex::new(Some(Box::new(exchange))),
             holds: AtomicU32::new(0),
             sink,
-        }))
+        });
+        Self(call, None)
+    }
+
+    /// The same call, for one of several attempts at it.
+    #[must_use]
+    pub fn of_turn(&self, turn: Arc<Turn>) -> Self {
+        Self(self.0.clone(), Some(turn))
+    }
+
+    /// Which of several attempts this is the context of.
+    pub fn turn(&self) -> Option<&Arc<Turn>> {
+        self.1.as_ref()
+    }
+
+    /// Notes the model an endpoint is asked for. Of several attempts, the one that serves decides.
+    pub fn serve_model(&self, model: Arc<str>) {
+        match &self.1 {
+            Some(turn) => turn.set_model(model),
+            None => self.record(|exchange| exchange.served_model = Some(model)),
+        }
     }
 
     /// The id under which the call is logged, returned to the caller and told to upstreams.
@@ -171,6 +210,14 @@ impl Context {
         let mut all: Vec<_> = self.0.principal.get().cloned().into_iter().collect();
         all.extend(lock(&self.0.further).iter().cloned());
         all
+    }
+
+    /// Whether each of the principals may call this model.
+    pub fn may_call(&self, model: &str) -> bool {
+        let first = self.0.principal.get();
+        first.is_none_or(|principal| {
+            principal.may_call(model) && lock(&self.0.further).iter().all(|p| p.may_call(model))
+        })
     }
 
     /// Where the call comes from, if a listener has said so.
@@ -323,6 +370,27 @@ mod tests {
             records.recv().unwrap().attempts[0].outcome,
             Outcome::ClientLeft
         );
+    }
+
+    #[test]
+    fn a_principal_may_call_the_models_it_names() {
+        let mut principal = Principal::new("a");
+        assert!(principal.may_call("anything"));
+        principal.models = Some(Arc::new(["gpt-*", "*-mini", "echo"].map(str::to_owned)));
+        for (model, may) in [
+            ("gpt-5", true),
+            ("o4-mini", true),
+            ("echo", true),
+            ("echo-2", false),
+            ("", false),
+        ] {
+            assert_eq!(principal.may_call(model), may, "{model}");
+        }
+        let context = Context::default();
+        assert!(context.may_call("claude"));
+        context.set_principal(Principal::new("b"));
+        context.set_principal(principal);
+        assert!(!context.may_call("claude"));
     }
 
     #[test]

@@ -4,11 +4,15 @@
 //! behind [`Dialect`]; what the stream of a reply is, behind [`EventStream`].
 
 mod batch;
+mod blocks;
 mod codec;
 mod dialect;
 mod end;
 mod meter;
-mod prices;
+mod patience;
+mod peek;
+mod proof;
+mod refusal;
 mod stream;
 
 use std::fmt;
@@ -18,16 +22,19 @@ use http::header::CONTENT_LENGTH;
 use http::{request, response};
 
 use crate::body::{Body, End, Ended};
-use crate::context::{Context, HasContext};
+use crate::context::{Context, HasContext, Tokens};
 use crate::payload::{Doc, Payload};
 use crate::protocol::{Protocol, Reply};
 
 pub use batch::{Batch, Event, EventKind};
+pub use blocks::Blocks;
 pub use codec::{Claim, LlmCodec, MAX_REQUEST, MODEL_HEADER, api_path};
 pub use dialect::{Dialect, Head, Operation};
 pub use end::{Seen, StreamEnd};
 pub use meter::Metered;
-pub use prices::{Money, Prices};
+pub use patience::{Patience, Patient};
+pub use peek::MAX_PEEK;
+pub use proof::{Asked, LlmProof};
 pub use stream::{EventStream, MAX_EVENT, Step};
 
 /// The LLM protocol.
@@ -104,6 +111,14 @@ impl TakeOnce {
     pub fn take(&self) -> Option<Body> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+
+    /// Whether it has been taken.
+    pub fn is_taken(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
+    }
 }
 
 impl fmt::Debug for TakeOnce {
@@ -122,6 +137,9 @@ pub struct LlmResponse {
     pub dialect: Arc<dyn Dialect>,
     /// What was replied.
     pub body: LlmOutput,
+    /// What a whole reply used, where who wrote it knows: a translator, who read the upstream's own count. Else
+    /// it is read from the reply.
+    pub usage: Option<Tokens>,
     ends: Ends,
 }
 
@@ -136,6 +154,7 @@ impl LlmResponse {
             head,
             dialect,
             body,
+            usage: None,
             ends: Ends::default(),
         }
     }

@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod bounds;
 mod connections;
+mod counted;
 mod door;
 mod ends;
 mod errors;
@@ -30,3 +31,4 @@ mod unix;
 mod upstreams;
 mod usage;
 mod websocket;
+mod websocket_http2;

@@ -69,10 +69,10 @@ impl Drop for Pending {
     }
 }
 
-/// What each attempt of a call used, as far as they have ended: its endpoint, its model, its tokens.
+/// What each attempt of a call used, as far as they have ended: its provider, its model, its tokens.
 struct Spent(SmallVec<[Attempted; 1]>);
 
-type Attempted = (Arc<str>, Arc<str>, Tokens);
+type Attempted = (&'static str, Arc<str>, Tokens);
 
 impl Spent {
     fn of(context: &Context) -> Self {
@@ -81,7 +81,11 @@ impl Spent {
             spent.extend(exchange.attempts.iter().map(|attempt| {
                 let model = attempt.model.clone().or_else(|| exchange.model.clone());
                 let tokens = attempt.usage.unwrap_or_default();
-                (attempt.endpoint.clone(), model.unwrap_or_default(), tokens)
+                (
+                    attempt.provider.unwrap_or_default(),
+                    model.unwrap_or_default(),
+                    tokens,
+                )
             }));
         });
         Self(spent)
@@ -102,12 +106,11 @@ impl Spent {
                 Some(used.fold(0, u64::saturating_add))
             }
             Measure::Money(prices) => {
-                let costs = self.0.iter().map(|(endpoint, model, tokens)| {
-                    let used = tokens.input > 0 || tokens.output > 0;
-                    match used {
+                let costs = self.0.iter().map(|(provider, model, tokens)| {
+                    match tokens.input > 0 || tokens.output > 0 {
                         true => prices
-                            .cost(endpoint, model, tokens)
-                            .map(|cost| cost.nanodollars()),
+                            .price(provider, model)
+                            .map(|price| price.of(*tokens).picodollars()),
                         false => Some(0),
                     }
                 });

@@ -30,7 +30,7 @@ impl Dialect for Plain {
         })
     }
 
-    fn head(&self, _: Operation, body: &[u8]) -> Result<Head, Error> {
+    fn head(&self, _: Operation, _: &request::Parts, body: &[u8]) -> Result<Head, Error> {
         let body: Value = serde_json::from_slice(body).unwrap();
         Ok(Head {
             model: body["model"].as_str().unwrap_or_default().to_owned(),
@@ -38,7 +38,12 @@ impl Dialect for Plain {
         })
     }
 
-    fn set_model(&self, _: &mut Payload<Doc>, _: &str) -> Result<(), Error> {
+    fn set_model(
+        &self,
+        _: &mut Arc<request::Parts>,
+        _: &mut Payload<Doc>,
+        _: &str,
+    ) -> Result<(), Error> {
         unreachable!("no policy here edits")
     }
 
