@@ -31,7 +31,7 @@ generate:
     UPDATE=1 cargo test -p portcullis
 
 # Hunt with every fuzz target, or those named, for so many seconds each. Needs nightly and cargo-fuzz.
-fuzz seconds="60" targets="sse head json usage route pattern config":
+fuzz seconds="60" targets="sse head json usage route pattern config proxy":
     cd fuzz && for target in {{ targets }}; do \
         cargo +nightly fuzz run -s none "$target" -- -max_total_time={{ seconds }} -max_len=16384 || exit 1; done
 

@@ -6,10 +6,14 @@
 use std::pin::Pin;
 
 pub mod assemble;
+pub mod attempt;
+pub mod backend;
 pub mod body;
 pub mod config;
 pub mod context;
 pub mod error;
+#[cfg(feature = "cel")]
+pub mod expr;
 pub mod json;
 pub mod llm;
 pub mod payload;

@@ -13,6 +13,7 @@ use portcullis_core::protocol::{ArcService, Http};
 use portcullis_core::upstream::Timeouts as Wanted;
 use portcullis_core::{Request, Response};
 
+use crate::backend::UPGRADE_REFUSED;
 use crate::upstream::{Client, ClientError, ErrorKind, ResponseBody, Timeouts, Upgrade};
 
 /// The client as a service of the gateway's HTTP.
@@ -109,6 +110,10 @@ fn error(e: ClientError) -> Error {
         ErrorKind::IdleTimeout => (
             &codes::UPSTREAM_TIMEOUT,
             "the upstream was silent for longer than `timeouts.idle`",
+        ),
+        ErrorKind::Upgrade => (
+            &UPGRADE_REFUSED,
+            "the upstream is spoken to in HTTP/2 and has not announced extended `CONNECT`",
         ),
         ErrorKind::Body => (&codes::BODY_BROKEN, codes::BODY_BROKEN.about),
         _ => (&codes::UPSTREAM_BROKEN, codes::UPSTREAM_BROKEN.about),

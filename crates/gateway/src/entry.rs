@@ -148,6 +148,9 @@ impl Drop for Waiting {
 /// What is known of a call when it comes in.
 fn open(context: &Context, request: &Request) {
     let connection = request.extensions().get::<ConnectionInfo>();
+    if let Some(connection) = connection {
+        context.set_source(connection.source());
+    }
     let trace = request
         .headers()
         .get(TRACEPARENT)

@@ -7,12 +7,14 @@ mod running;
 
 use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use portcullis_core::assemble::Registry;
 use portcullis_core::config::{AccessLog, Config, ConfigSource, Kind, Listener, ObjectId};
@@ -23,6 +25,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::entry::{Contain, ContainFuture, ContainLayer, Entry, EntryFuture, EntryLayer};
+use crate::listener::OwnReply;
 use crate::router::Router;
 use crate::snapshot::{RefuseBy, Snapshot};
 use crate::status::Status;
@@ -126,6 +129,21 @@ impl Gateway {
     /// How errors are written that are found before a call is routed.
     fn codec(&self) -> LlmCodec {
         LlmCodec::new(self.0.registry.dialects().to_vec())
+    }
+
+    /// Records what a listener answers itself, and writes its errors as those found further in.
+    fn replies(&self) -> impl Fn(Request, OwnReply) -> Response + Send + Sync + 'static {
+        let render = RespondLayer::new(self.codec());
+        let entry = EntryLayer::new(Some(self.0.recorder.clone()));
+        move |request, own| {
+            let mut own = Some(own);
+            let answer =
+                tower::service_fn(move |_: Request| ready(own.take().expect("it is called once")));
+            let mut service = entry.layer(render.layer(answer));
+            let reply = service.call(request).now_or_never();
+            let Ok(reply) = reply.expect("what is there is not waited for");
+            reply
+        }
     }
 
     fn around(&self, router: Router) -> GatewayService {

@@ -23,8 +23,18 @@ pub static API_KEY_INVALID: Code = Code {
              a provider's own key is not a key of the gateway",
 };
 
+/// `not_authorized`: the rules of the gateway do not let this caller make this call.
+pub static NOT_AUTHORIZED: Code = Code {
+    name: "not_authorized",
+    status: 403,
+    kind: Kind::Permission,
+    fault: Fault::Client,
+    about: "the rules of the gateway do not let this caller make this call",
+    remedy: "see the log for the rule of `authorization` that refused it",
+};
+
 /// Every code of this crate.
-pub static CODES: &[&Code] = &[&API_KEY_MISSING, &API_KEY_INVALID];
+pub static CODES: &[&Code] = &[&API_KEY_MISSING, &API_KEY_INVALID, &NOT_AUTHORIZED];
 
 #[cfg(test)]
 mod tests {

@@ -32,6 +32,7 @@
 
 pub mod admission;
 pub mod auth;
+pub mod authorize;
 pub mod codes;
 pub mod limit;
 pub mod local_only;
@@ -43,6 +44,7 @@ mod testing;
 
 use portcullis_core::assemble::Registry;
 use portcullis_core::context::{Context, Decision, PolicyRecord};
+use portcullis_core::llm::Llm;
 use portcullis_core::protocol::Http;
 
 #[cfg(doc)]
@@ -56,6 +58,8 @@ use portcullis_core::error::Error;
 pub fn register(registry: &mut Registry) {
     registry
         .policy::<Http, _>(auth::api_key::ApiKeyAuthentication)
+        .policy::<Http, _>(authorize::AuthorizationPolicy)
+        .policy::<Llm, _>(authorize::AuthorizationPolicy)
         .policy::<Http, _>(limit::body::BodyLimitPolicy)
         .policy::<Http, _>(local_only::LocalOnlyPolicy)
         .policy::<Http, _>(timeout::TimeoutsPolicy)
@@ -78,6 +82,7 @@ mod tests {
         let mut generator = schemars::SchemaGenerator::default();
         for (name, schema) in [
             ("apiKeyAuthentication", "ApiKeyConfig"),
+            ("authorization", "AuthorizationConfig"),
             ("bodyLimit", "BodyLimitConfig"),
             ("headerModifiers", "HeaderModifiersConfig"),
             ("localOnly", "LocalOnlyConfig"),

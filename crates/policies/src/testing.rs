@@ -11,7 +11,7 @@ use portcullis_core::body::Body;
 use portcullis_core::config::{ConfigError, Kind, ObjectId, Pointer, PolicyEntry};
 use portcullis_core::context::{Context, Exchange, ExchangeSink, RequestId};
 use portcullis_core::error::Error;
-use portcullis_core::protocol::{ArcLayer, ArcService, Http};
+use portcullis_core::protocol::{ArcLayer, ArcService, Http, Protocol};
 use portcullis_core::{Request, Response};
 use serde_json::Value;
 
@@ -41,6 +41,22 @@ pub(crate) fn configured_on(
         .into_iter()
         .next()
         .expect("one policy makes one layer"))
+}
+
+/// Builds a list of policies on a route. Their bodies stand at `/p0`, `/p1`, …
+pub(crate) fn built<P: Protocol>(mut policies: Vec<PolicyEntry>) -> Result<Chain<P>, ConfigError> {
+    let mut registry = Registry::new();
+    crate::register(&mut registry);
+    let owner = ObjectId::new("default", Kind::Route, "tested");
+    for (index, entry) in policies.iter_mut().enumerate() {
+        entry.at = Pointer::root().key(&format!("p{index}"));
+    }
+    let scope = Scope {
+        level: Level::Route,
+        owner: &owner,
+        policies: &policies,
+    };
+    Chain::build(&Names(registry), &[scope])
 }
 
 /// What is wrong with this body of a policy, as a log would have it.

@@ -12,5 +12,25 @@ pub static MODELS_UNLISTED: Code = Code {
     remedy: "name the model in the call itself, or ask in the dialect of its provider to see the upstream's own answer",
 };
 
+/// `untranslatable`: what a call asks for cannot be said in the dialect of the model's provider.
+pub static UNTRANSLATABLE: Code = Code {
+    name: "untranslatable",
+    status: 400,
+    kind: Kind::InvalidRequest,
+    fault: Fault::Client,
+    about: "what the call asks for cannot be said in the dialect of the model's provider",
+    remedy: "leave out what the message names, or call a model whose provider speaks your dialect",
+};
+
+/// `loss_refused`: a field of the call would be lost in translation, and the backend is strict.
+pub static LOSS_REFUSED: Code = Code {
+    name: "loss_refused",
+    status: 400,
+    kind: Kind::InvalidRequest,
+    fault: Fault::Client,
+    about: "a field of the call would be lost in translation, and the backend is strict",
+    remedy: "leave the field out, call a model whose provider speaks your dialect, or set `strict: false` on the backend",
+};
+
 /// Every code of this crate.
-pub static CODES: &[&Code] = &[&MODELS_UNLISTED];
+pub static CODES: &[&Code] = &[&MODELS_UNLISTED, &UNTRANSLATABLE, &LOSS_REFUSED];

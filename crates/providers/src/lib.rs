@@ -3,12 +3,14 @@
 //! Nothing here opens a socket: a provider writes requests and reads replies, and is handed an HTTP
 //! service to send them by.
 
+pub mod catalog;
 pub mod codes;
 pub mod dialect;
 pub mod echo;
 pub mod llm;
 pub mod provider;
 pub mod select;
+pub mod translate;
 pub mod vendor;
 
 mod listing;
@@ -31,6 +33,10 @@ pub fn register(registry: &mut Registry) {
     let vendors = registry.slot_mut::<vendor::Vendors>();
     for vendor in vendor::STANDARD {
         vendors.add(vendor);
+    }
+    let wires = registry.slot_mut::<translate::Wires>();
+    for wire in dialect::wires() {
+        wires.add(wire);
     }
     registry.backend::<Llm, _>(llm::LlmBackend);
     registry.backend::<Llm, _>(select::ModelsBackend);

@@ -1,54 +1,28 @@
-//! The `llm` backend: calls to one provider.
+//! The `llm` backend: calls to one provider, or to the fittest of several.
 
+mod config;
+mod group;
 mod service;
 
 use std::sync::Arc;
 
 use portcullis_core::assemble::{Backend, BuildContext};
-use portcullis_core::config::{
-    ByteSize, ConfigError, Pointer, PolicyEntry, Secret, Transport, nearest,
-};
-use portcullis_core::llm::{Dialect, Llm, Metered};
+use portcullis_core::config::{ConfigError, Pointer, nearest};
+use portcullis_core::llm::{Dialect, Llm, Metered, Patience, Patient};
 use portcullis_core::protocol::ArcService;
 use portcullis_core::upstream::Origin;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
-use crate::provider::{Provider, UsageMode, endpoint_name};
+use crate::provider::Provider;
+use crate::translate::{Spoken, Wires};
 use crate::vendor::{Vendor, Vendors};
 
+pub use config::{GroupConfig, LlmConfig, ProviderConfig};
 use service::LlmService;
 pub(crate) use service::rename;
 
-/// The backend `llm`: one provider of a vendor.
+/// The backend `llm`: one provider of a vendor, or groups of providers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LlmBackend;
-
-/// One provider.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LlmConfig {
-    /// The vendor: `openai`, `anthropic`, `openai-compatible`, or one registered by the program.
-    pub provider: String,
-    /// The base URL of its API, with the version segment: `https://api.openai.com/v1`. Default: the
-    /// vendor's own.
-    pub base_url: Option<String>,
-    /// The key. It goes to this base URL and nowhere else; the caller's own credentials never do.
-    pub api_key: Option<Secret>,
-    /// The model to ask for, whatever the caller named. Default: what the caller named.
-    pub model: Option<String>,
-    /// How the usage of a streamed call is learnt where the upstream tells it only if asked.
-    #[serde(default)]
-    pub usage: UsageMode,
-    /// The largest reply held in memory; streams are not bound by it. Default: 64 MiB.
-    pub max_reply_bytes: Option<ByteSize>,
-    /// How connections to the provider are made: certificates, HTTP version, proxy, pool. Default: HTTP/1.1,
-    /// directly, trusting the system's certificate authorities.
-    pub transport: Option<Transport>,
-    /// Policies of this endpoint. They run for every attempt and replace the backend's of one name.
-    #[serde(default)]
-    pub policies: Vec<PolicyEntry>,
-}
 
 impl Backend<Llm> for LlmBackend {
     const NAME: &'static str = "llm";
@@ -59,32 +33,52 @@ impl Backend<Llm> for LlmBackend {
         config: LlmConfig,
         cx: &BuildContext<'_>,
     ) -> Result<ArcService<Llm>, ConfigError> {
-        let vendor = find_vendor(&config.provider, cx)?;
-        let spoken = spoken(vendor, cx)?;
-        if config.model.as_deref() == Some("") {
-            return Err(cx.error(&Pointer::root().key("model"), "a model has a name"));
-        }
-        let mut origin = origin(vendor, &config, cx)?;
-        if let Some(transport) = &config.transport {
-            let place = Pointer::root().key("transport");
-            origin = origin.with_transport(cx.transport(transport, &place)?);
-        }
-        let mut provider = Provider::new(origin).usage(config.usage);
-        if let Some(max) = config.max_reply_bytes {
-            provider = provider.max_reply(max.get());
-        }
-        for (name, value) in (vendor.default_headers)() {
-            provider = provider.default_header(name, value);
-        }
-        let endpoint = cx.endpoint(&config.policies, &Pointer::root(), Arc::new(provider))?;
-        let metered = Metered::new(endpoint, endpoint_name(cx.owner(), vendor.name));
-        Ok(ArcService::new(LlmService {
-            inner: ArcService::new(metered),
-            spoken,
-            vendor: vendor.name,
-            model: config.model.map(Into::into),
-        }))
+        group::service(config, cx)
     }
+}
+
+/// The service of one provider, called `name` in records.
+fn endpoint(
+    config: ProviderConfig,
+    patience: Patience,
+    name: Arc<str>,
+    cx: &BuildContext<'_>,
+) -> Result<ArcService<Llm>, ConfigError> {
+    let vendor = find_vendor(&config.provider, cx)?;
+    let wires = cx.registry().slot::<Wires>();
+    let spoken = Spoken {
+        dialects: spoken(vendor, config.dialects.as_deref(), cx)?,
+        wires: wires.cloned().unwrap_or_default(),
+        strict: config.strict,
+    };
+    if config.model.as_deref() == Some("") {
+        return Err(cx.error(&Pointer::root().key("model"), "a model has a name"));
+    }
+    let mut origin = origin(vendor, &config, cx)?;
+    if let Some(transport) = &config.transport {
+        let place = Pointer::root().key("transport");
+        origin = origin.with_transport(cx.transport(transport, &place)?);
+    }
+    let mut provider = Provider::new(origin)
+        .usage(config.usage)
+        .speaking(spoken.clone());
+    if let Some(max) = config.max_reply_bytes {
+        provider = provider.max_reply(max.get());
+    }
+    for (name, value) in (vendor.default_headers)() {
+        provider = provider.default_header(name, value);
+    }
+    let mut inner = cx.endpoint(&config.policies, &Pointer::root(), Arc::new(provider))?;
+    if patience != Patience::default() {
+        inner = ArcService::new(Patient::new(inner, patience));
+    }
+    let metered = Metered::new(inner, name).provider(vendor.name);
+    Ok(ArcService::new(LlmService {
+        inner: ArcService::new(metered),
+        spoken,
+        vendor: vendor.name,
+        model: config.model.map(Into::into),
+    }))
 }
 
 fn find_vendor<'a>(name: &str, cx: &'a BuildContext<'_>) -> Result<&'a Vendor, ConfigError> {
@@ -107,25 +101,46 @@ fn find_vendor<'a>(name: &str, cx: &'a BuildContext<'_>) -> Result<&'a Vendor, C
     })
 }
 
-/// The dialects a vendor speaks.
-fn spoken(vendor: &Vendor, cx: &BuildContext<'_>) -> Result<Arc<[Arc<dyn Dialect>]>, ConfigError> {
+/// The dialects to ask a vendor in: those that were chosen, or all it speaks.
+fn spoken(
+    vendor: &Vendor,
+    chosen: Option<&[String]>,
+    cx: &BuildContext<'_>,
+) -> Result<Arc<[Arc<dyn Dialect>]>, ConfigError> {
     let registered = cx.registry().dialects();
-    let find = |name: &&str| {
-        let found = registered.iter().find(|dialect| dialect.name() == *name);
-        found.cloned().ok_or_else(|| {
-            let what = format!(
-                "provider `{}` speaks `{name}`, which is not registered",
-                vendor.name
-            );
-            cx.error(&Pointer::root().key("provider"), what)
-        })
+    let find = |name: &str| registered.iter().find(|d| d.name() == name).cloned();
+    let Some(chosen) = chosen else {
+        let all = vendor.dialects.iter().map(|name| {
+            find(name).ok_or_else(|| {
+                let what = format!(
+                    "provider `{}` speaks `{name}`, which is not registered",
+                    vendor.name
+                );
+                cx.error(&Pointer::root().key("provider"), what)
+            })
+        });
+        return all.collect();
     };
-    vendor.dialects.iter().map(find).collect()
+    let place = Pointer::root().key("dialects");
+    if chosen.is_empty() {
+        return Err(cx.error(&place, "a provider is asked in one dialect at least"));
+    }
+    let chosen = chosen.iter().enumerate().map(|(index, name)| {
+        find(name).ok_or_else(|| {
+            let unknown = format!("no dialect `{name}` is registered");
+            let unknown = cx.error(&place.clone().index(index), unknown);
+            match nearest(name, registered.iter().map(|d| d.name())) {
+                Some(near) => unknown.hint(format!("did you mean `{near}`?")),
+                None => unknown,
+            }
+        })
+    });
+    chosen.collect()
 }
 
 fn origin(
     vendor: &Vendor,
-    config: &LlmConfig,
+    config: &ProviderConfig,
     cx: &BuildContext<'_>,
 ) -> Result<Origin, ConfigError> {
     let at = |key: &str| Pointer::root().key(key);

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use portcullis_core::BoxFuture;
 use portcullis_core::body::Body;
@@ -15,6 +14,8 @@ use portcullis_core::payload::Payload;
 use portcullis_core::protocol::Encode;
 use portcullis_core::upstream::{Origin, Timeouts, strip_hop};
 
+use crate::translate::{Kept, Spoken, Translation, Way};
+
 /// How the usage of a streamed call is learnt where the upstream tells it only if asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -26,13 +27,15 @@ pub enum UsageMode {
     Passive,
 }
 
-/// Writes and reads the calls of one endpoint, in the caller's own dialect.
+/// Writes and reads the calls of one endpoint: in the caller's own dialect where the endpoint speaks it, else
+/// translated.
 #[derive(Debug)]
 pub struct Provider {
     origin: Origin,
     defaults: Vec<(HeaderName, HeaderValue)>,
     usage: UsageMode,
     max_reply: u64,
+    spoken: Option<Spoken>,
 }
 
 impl Provider {
@@ -43,6 +46,7 @@ impl Provider {
             defaults: Vec::new(),
             usage: UsageMode::Ask,
             max_reply: 64 << 20,
+            spoken: None,
         }
     }
 
@@ -65,6 +69,44 @@ impl Provider {
     pub fn max_reply(mut self, bytes: u64) -> Self {
         self.max_reply = bytes;
         self
+    }
+
+    /// What the endpoint speaks. Default: whatever it is called in.
+    #[must_use]
+    pub(crate) fn speaking(mut self, spoken: Spoken) -> Self {
+        self.spoken = Some(spoken);
+        self
+    }
+
+    /// The call as HTTP in another dialect.
+    fn translated(
+        &self,
+        request: &LlmRequest,
+        translation: &Translation,
+    ) -> Result<(http::Request<Body>, Option<Box<Kept>>), Error> {
+        let (written, kept) = translation.request(request)?;
+        let headers = translation.headers(&request.head.headers, &written);
+        let sent = self.origin.request(
+            Method::POST,
+            &written.path,
+            written.query,
+            &headers,
+            written.body.into(),
+        )?;
+        Ok((sent, Some(Box::new(kept))))
+    }
+
+    /// The call as HTTP in its own dialect.
+    fn native(&self, request: &LlmRequest) -> Result<http::Request<Body>, Error> {
+        let head = &request.head;
+        let path = api_path(head.uri.path());
+        self.origin.request(
+            head.method.clone(),
+            path,
+            head.uri.query(),
+            &head.headers,
+            self.body(request)?,
+        )
     }
 
     fn asks_usage(&self, request: &LlmRequest) -> bool {
@@ -90,35 +132,39 @@ impl Provider {
 }
 
 impl Encode<Llm> for Provider {
-    fn request(&self, request: &LlmRequest) -> Result<http::Request<Body>, Error> {
-        let head = &request.head;
-        let path = api_path(head.uri.path());
-        let body = self.body(request)?;
-        let mut written = self.origin.request(
-            head.method.clone(),
-            path,
-            head.uri.query(),
-            &head.headers,
-            body,
-        )?;
+    type Asked = Option<Box<Kept>>;
+
+    fn request(
+        &self,
+        request: &LlmRequest,
+    ) -> Result<(http::Request<Body>, Option<Box<Kept>>), Error> {
+        let way = self
+            .spoken
+            .as_ref()
+            .map(|spoken| spoken.way(&*request.dialect, request.operation));
+        let (mut written, kept) = match way {
+            Some(Way::Translated(translation)) => self.translated(request, &translation)?,
+            _ => (self.native(request)?, None),
+        };
         let headers = written.headers_mut();
         for (name, value) in &self.defaults {
             headers.entry(name).or_insert_with(|| value.clone());
         }
         let extensions = written.extensions_mut();
         extensions.insert(request.context.clone());
-        if let Some(timeouts) = head.extensions.get::<Timeouts>() {
+        if let Some(timeouts) = request.head.extensions.get::<Timeouts>() {
             extensions.insert(*timeouts);
         }
-        Ok(written)
+        Ok((written, kept))
     }
 
     fn response(
         &self,
-        asked: LlmRequest,
+        request: LlmRequest,
+        kept: Option<Box<Kept>>,
         reply: http::Response<Body>,
     ) -> BoxFuture<'static, Result<LlmResponse, Error>> {
-        let hides_usage = self.asks_usage(&asked);
+        let hides_usage = self.asks_usage(&request);
         let max_reply = self.max_reply;
         Box::pin(async move {
             let (mut head, body) = reply.into_parts();
@@ -130,11 +176,15 @@ impl Encode<Llm> for Provider {
                 ));
             }
             strip_hop(&mut head.headers);
-            let dialect = asked.dialect.clone();
-            let body = if !is_modelled(&asked, &head.headers) {
+            if let Some(kept) = kept {
+                let translated = kept.response(request, head, body, max_reply);
+                return translated.await.map_err(reply_error);
+            }
+            let dialect = request.dialect.clone();
+            let body = if !is_modelled(&request, &head.headers) {
                 LlmOutput::Opaque(body)
-            } else if is_events(&head.headers) {
-                let events = EventStream::read(body, dialect.clone());
+            } else if let Some(split) = dialect.splitter(&head, request.stream) {
+                let events = EventStream::split(body, dialect.clone(), split);
                 LlmOutput::Events(if hides_usage {
                     hide_usage(events)
                 } else {
@@ -155,14 +205,6 @@ fn is_modelled(asked: &LlmRequest, reply: &HeaderMap) -> bool {
         .get(http::header::CONTENT_ENCODING)
         .is_none_or(|e| e == "identity");
     asked.operation != Operation::Other && asked.head.method != Method::HEAD && plain
-}
-
-fn is_events(reply: &HeaderMap) -> bool {
-    let kind = reply
-        .get(CONTENT_TYPE)
-        .map_or(&b""[..], HeaderValue::as_bytes);
-    kind.get(..17)
-        .is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
 }
 
 fn hide_usage(events: EventStream) -> EventStream {

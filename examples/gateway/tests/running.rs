@@ -282,6 +282,31 @@ fn a_restart_on_a_handed_over_socket_loses_no_connection() {
     load.end();
 }
 
+/// Connections that are being opened when a process leaves the address it shares are not reset: on Linux who
+/// begins to connect then is passed over, and tries again.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_restart_on_a_shared_port_loses_no_connection() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let text =
+        config(&address.to_string(), "2ms").replace("name: web,", "name: web, reusePort: true,");
+    let (_dir, path) = file(&text);
+    let mut program = Program::start(&path, None);
+    let load = Load::start(address, false);
+    for _ in 0..3 {
+        load.more(100);
+        let next = Program::start(&path, None);
+        program.signal("-TERM");
+        let (code, told) = std::mem::replace(&mut program, next).end();
+        assert_eq!(code, 0, "{told}");
+        assert!(told.contains("0 were cut"), "{told}");
+    }
+    load.more(100);
+    load.end();
+}
+
 #[test]
 fn sighup_and_an_edit_go_live_and_a_mistake_is_told_with_its_place() {
     let text = |words: &str| {

@@ -51,13 +51,13 @@ fn edit(request: &LlmRequest, data: &[u8]) {
     };
     assert_eq!(payload.raw(), data, "what nobody edits stays as it is");
     let dialect: &Arc<dyn Dialect> = &request.dialect;
-    let head = |payload: &Payload<_>| dialect.head(request.operation, payload.raw());
+    let head = |parts, payload: &Payload<_>| dialect.head(request.operation, parts, payload.raw());
 
-    let mut renamed = payload.clone();
+    let (mut parts, mut renamed) = (request.head.clone(), payload.clone());
     dialect
-        .set_model(&mut renamed, "a \"new\"\nname")
+        .set_model(&mut parts, &mut renamed, "a \"new\"\nname")
         .expect("a call has a model");
-    let after = head(&renamed).expect("a renamed call is a call");
+    let after = head(&parts, &renamed).expect("a renamed call is a call");
     assert_eq!(after.model, "a \"new\"\nname");
     assert_eq!(
         after.stream, request.stream,
@@ -66,7 +66,7 @@ fn edit(request: &LlmRequest, data: &[u8]) {
 
     let mut asking = payload.clone();
     if let Ok(true) = dialect.ask_usage(request, &mut asking) {
-        let after = head(&asking).expect("a call that asks for usage is a call");
+        let after = head(&request.head, &asking).expect("a call that asks for usage is a call");
         assert!(after.usage_asked && after.stream);
         assert_eq!(after.model, *request.model);
     }

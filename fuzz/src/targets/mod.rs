@@ -4,6 +4,7 @@ pub mod config;
 pub mod head;
 pub mod json;
 pub mod pattern;
+pub mod proxy;
 pub mod route;
 pub mod sse;
 pub mod usage;
@@ -20,4 +21,5 @@ pub const ALL: &[(&str, Run)] = &[
     ("route", route::run),
     ("pattern", pattern::run),
     ("config", config::run),
+    ("proxy", proxy::run),
 ];

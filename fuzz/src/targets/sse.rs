@@ -1,7 +1,8 @@
 //! Decode: the splitter of server-sent events.
 
 use bytes::Bytes;
-use portcullis::core::wire::sse::{Block, Splitter};
+use portcullis::core::wire::Block;
+use portcullis::core::wire::sse::Splitter;
 
 /// Longer events are given up.
 const MAX: usize = 4 << 10;

@@ -70,7 +70,7 @@ async fn soak(arguments: Arguments) -> Result<()> {
     finish(crowd.clients(gateway.address(), warm, &counts)).await?;
     let end = after(arguments.seconds);
     let clients = arguments.clients(gateway.address(), end, &counts);
-    let watch = Watch::over(&gateway.server, end).await?;
+    let watch = Watch::over(&gateway.server, end, &counts).await?;
     finish(clients).await?;
     let mut out = stdout();
     writeln!(out, "| soak of {} s | |\n|---|--:|", arguments.seconds)?;

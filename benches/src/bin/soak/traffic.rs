@@ -70,6 +70,11 @@ impl Counts {
         (inner.good.values().sum(), inner.slowest)
     }
 
+    /// How many healthy calls failed.
+    pub(crate) fn failed(&self) -> usize {
+        self.lock().failures.len()
+    }
+
     /// # Errors
     ///
     /// When a healthy call failed, or there was none.

@@ -1,11 +1,14 @@
 //! The memory of the gateway over time.
 
 use std::fmt;
+use std::io::{Write, stderr};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use portcullis_benches::process::Server;
 use tokio::time::{Instant, sleep};
+
+use crate::traffic::Counts;
 
 /// The first part of the time is not judged: what the warm-up held is given back.
 const WARM_UP: f64 = 0.1;
@@ -14,17 +17,32 @@ const DRIFT: f64 = 5.0;
 /// Less than this is no drift but the allocator, in KiB.
 const NOISE: f64 = 1_024.0;
 const EVERY: Duration = Duration::from_millis(500);
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// Samples of resident memory, in KiB.
 pub(crate) struct Watch(Vec<u64>);
 
 impl Watch {
-    /// Samples until `end`.
-    pub(crate) async fn over(server: &Server, end: Instant) -> Result<Self> {
+    /// Samples until `end`, and tells on stderr how it goes.
+    pub(crate) async fn over(server: &Server, end: Instant, counts: &Counts) -> Result<Self> {
         let mut samples = vec![server.memory()?];
+        let start = Instant::now();
+        let mut told = start;
         while Instant::now() < end {
             sleep(EVERY).await;
-            samples.push(server.memory()?);
+            let memory = server.memory()?;
+            samples.push(memory);
+            if told.elapsed() >= TOLD_EVERY {
+                told = Instant::now();
+                writeln!(
+                    stderr(),
+                    "{:>6} s: {} healthy calls, {} failed, {:.1} MiB",
+                    start.elapsed().as_secs(),
+                    counts.good().0,
+                    counts.failed(),
+                    memory as f64 / 1024.0
+                )?;
+            }
         }
         Ok(Self(samples))
     }

@@ -1,5 +1,6 @@
 //! Which policies apply, in which order: levels merged, stages checked, layers built.
 
+use super::entry;
 use super::{Build, BuildContext, Level, Merge, RegisteredPolicy, Registry};
 use crate::config::{ConfigError, ObjectId, PolicyEntry, nearest};
 use crate::protocol::{ArcLayer, Http, Protocol};
@@ -54,13 +55,18 @@ impl<P: Protocol> Chain<P> {
             if placed.replaced_by.is_some() {
                 continue;
             }
-            let Placed { owner, entry, .. } = placed;
+            let Placed {
+                owner,
+                entry,
+                typed,
+                ..
+            } = placed;
             let policy = known(build.registry(), entry)?;
             let cx = BuildContext::new(build, owner, entry.at.clone(), &[]);
-            if let Some(kind) = policy.for_protocol::<Http>() {
-                chain.http.push(kind.layer(&entry.body, &cx)?);
-            } else if let Some(kind) = policy.for_protocol::<P>() {
-                chain.typed.push(kind.layer(&entry.body, &cx)?);
+            if typed {
+                chain.typed.push(entry::layer::<P>(policy, entry, &cx)?);
+            } else {
+                chain.http.push(entry::layer::<Http>(policy, entry, &cx)?);
             }
         }
         Ok(chain)
@@ -75,14 +81,15 @@ impl<P: Protocol> Chain<P> {
         let mut layers = Vec::new();
         for Placed { owner, entry, .. } in Placed::merge(build.registry(), P::NAME, &[scope])? {
             let cx = BuildContext::new(build, owner, entry.at.clone(), &[]);
-            let Some(kind) = known(build.registry(), entry)?.for_protocol::<P>() else {
+            let policy = known(build.registry(), entry)?;
+            if !policy.speaks(P::NAME) {
                 let what = format!(
                     "policy `{}` works on HTTP requests to an upstream, and this backend makes none",
                     entry.name
                 );
                 return Err(ConfigError::new(&entry.at, what).on_key());
-            };
-            layers.push(kind.layer(&entry.body, &cx)?);
+            }
+            layers.push(entry::layer::<P>(policy, entry, &cx)?);
         }
         Ok(layers)
     }
@@ -109,7 +116,7 @@ impl<'a> Placed<'a> {
                 let policy = known(registry, entry)?;
                 check_place(policy, scope.level, entry)?;
                 check_once(&scope.policies[..at], entry)?;
-                let typed = !policy.speaks(Http::NAME);
+                let typed = !policy.speaks(Http::NAME) || entry::is_typed(policy, entry);
                 check_stage(policy, protocol, entry, typed, typed_before)?;
                 if typed {
                     typed_before = Some(entry);
@@ -195,6 +202,13 @@ fn check_stage(
 ) -> Result<(), ConfigError> {
     if typed && !policy.speaks(protocol) {
         let what = format!("policy `{}` does not work on {protocol} calls", entry.name);
+        return Err(ConfigError::new(&entry.at, what).on_key());
+    }
+    if typed && policy.speaks(Http::NAME) && protocol == Http::NAME {
+        let what = format!(
+            "`{}` asks about an LLM call here, and this leads to a backend that speaks http",
+            entry.name
+        );
         return Err(ConfigError::new(&entry.at, what).on_key());
     }
     match typed_before {

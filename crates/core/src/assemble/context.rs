@@ -4,10 +4,13 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Chain, Level, Registry, Scope};
+use super::{Chain, Level, Registry, Scope, Stores};
 use crate::config::{self, ConfigError, ObjectId, Pointer, PolicyEntry};
 use crate::protocol::{ArcLayer, ArcService, Encode, EncodeLayer, Http, Protocol};
 use crate::upstream::Transport;
+
+#[cfg(feature = "cel")]
+use super::entry::ALTERNATIVES;
 
 /// What the builder of a snapshot offers to what it builds.
 pub trait Build {
@@ -26,6 +29,11 @@ pub trait Build {
         let _ = wanted;
         let what = "how upstreams are reached is not for the configuration to say here";
         Err(ConfigError::new(Pointer::root(), what))
+    }
+
+    /// State that outlives this build. Default: none does.
+    fn stores(&self) -> Option<&Stores> {
+        None
     }
 
     /// Notes what does not stop the build of `owner`'s object, but was hardly meant. Default: goes unheard.
@@ -81,6 +89,8 @@ pub struct BuildContext<'a> {
     owner: &'a ObjectId,
     at: Pointer,
     policies: &'a [PolicyEntry],
+    /// The policy being built, by its name and id, and the alternative.
+    state: String,
 }
 
 impl<'a> BuildContext<'a> {
@@ -96,6 +106,46 @@ impl<'a> BuildContext<'a> {
             owner,
             at,
             policies,
+            state: String::new(),
+        }
+    }
+
+    /// For a part of the body, at `place` of it.
+    #[must_use]
+    pub fn inside(&self, place: &Pointer) -> Self {
+        Self {
+            at: self.at.join(place),
+            state: self.state.clone(),
+            ..*self
+        }
+    }
+
+    /// For a policy of the same owner, whose state is known by `state`.
+    pub(super) fn of_policy(&self, state: String) -> Self {
+        Self {
+            at: self.at.clone(),
+            state,
+            ..*self
+        }
+    }
+
+    /// For one of the alternatives of a policy.
+    #[cfg(feature = "cel")]
+    pub(super) fn of_alternative(&self, index: usize, at: Pointer) -> Self {
+        let state = format!("{} {ALTERNATIVES} {index}", self.state);
+        Self { at, state, ..*self }
+    }
+
+    /// State that outlives a change of configuration: what was made last under the same owner, policy, `id` and
+    /// `what`, if it is of this type and still in use, else a new one. On several levels and routes one policy
+    /// has one state.
+    pub fn state<T: Send + Sync + 'static>(&self, what: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        match self.build.stores() {
+            Some(stores) => {
+                let identity = format!("{}\n{}\n{what}", self.owner, self.state);
+                stores.state(&identity, make)
+            }
+            None => Arc::new(make()),
         }
     }
 

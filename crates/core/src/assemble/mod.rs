@@ -5,12 +5,17 @@
 
 mod backend;
 mod chain;
+#[cfg(feature = "cel")]
+mod conditional;
 mod context;
+mod entry;
 mod policy;
 mod registry;
+mod stores;
 
 pub use backend::Backend;
 pub use chain::{Chain, Placed, Scope};
 pub use context::{AnyService, Build, BuildContext};
 pub use policy::{Level, Merge, Policy, PolicyKind};
 pub use registry::{RegisteredBackend, RegisteredPolicy, Registry};
+pub use stores::Stores;

@@ -57,6 +57,13 @@ pub trait PolicyKind: Send + Sync + 'static {
     const LEVELS: &'static [Level] = Level::ALL;
     /// Its configuration; unknown keys must be refused.
     type Config: DeserializeOwned + JsonSchema;
+
+    /// Whether it must see the decoded call to do what this configuration asks, if it works on HTTP as well.
+    /// Default: it need not.
+    fn is_typed(config: &Self::Config) -> bool {
+        let _ = config;
+        false
+    }
 }
 
 /// A policy for protocol `P`.

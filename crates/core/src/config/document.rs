@@ -11,7 +11,7 @@ use crate::config::{
     nearest,
 };
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "schemaVersion",
     "project",
     "listeners",
@@ -19,6 +19,7 @@ const KEYS: [&str; 8] = [
     "backends",
     "admin",
     "accessLog",
+    "prices",
     "shutdown",
 ];
 
@@ -75,6 +76,7 @@ impl Reader {
         }
         self.config.admin = self.one(keys, "admin");
         self.config.access_log = self.one(keys, "accessLog");
+        self.config.prices = self.one(keys, "prices");
         self.config.shutdown = self.one(keys, "shutdown");
         self.config.listeners = self.objects(keys, "listeners", Kind::Listener);
         self.config.routes = self.objects(keys, "routes", Kind::Route);

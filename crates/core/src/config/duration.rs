@@ -24,6 +24,12 @@ impl Duration {
         Self(time::Duration::from_secs(n))
     }
 
+    /// So many milliseconds.
+    #[must_use]
+    pub const fn from_millis(n: u64) -> Self {
+        Self(time::Duration::from_millis(n))
+    }
+
     /// The span as the standard library has it.
     #[must_use]
     pub const fn get(self) -> time::Duration {

@@ -30,10 +30,11 @@ pub use files::{file, files};
 pub use model::{
     AccessLog, AccessLogFormat, Address, Admin, AlpnProtocol, Backend, BackendRef,
     ClientCertificate, ClientCertificateMode, ClientCertificates, Config, Http2Limits, HttpVersion,
-    Listener, ListenerLimits, ListenerRedirect, ListenerTls, NamedMatch, PathMatch, PolicyEntry,
-    ProxyProtocol, ProxyProtocolMode, RedirectScheme, Route, RouteMatch, ServerCertificate,
-    Shutdown, SubjectAltName, SubjectAltNameType, TlsVersion, Transport, TransportDns,
-    TransportPool, TransportProxy, TransportTls, Want, WellKnown,
+    Listener, ListenerLimits, ListenerRedirect, ListenerTls, ModelPrice, NamedMatch, PathMatch,
+    PolicyEntry, PriceCatalog, PriceFile, PriceTier, Prices, ProxyProtocol, ProxyProtocolMode,
+    RedirectScheme, Route, RouteMatch, ServerCertificate, Shutdown, SubjectAltName,
+    SubjectAltNameType, TlsVersion, Transport, TransportDns, TransportPool, TransportProxy,
+    TransportTls, Want, WellKnown,
 };
 pub use nearest::nearest;
 pub use object::{Kind, ObjectId};

@@ -18,7 +18,10 @@ pub fn schema(policies: &[(&str, Schema)], backends: &[(&str, Schema)]) -> Value
     let entry = one_of(
         "policy",
         policies,
-        &json!({"id": {"type": "string"}}),
+        &json!({
+            "id": {"type": "string", "description": "What tells two entries of one name apart."},
+            "when": {"type": "string", "description": "An expression: the policy applies to calls of which it holds. Default: to all."},
+        }),
         &mut definitions,
     );
     definitions.insert("PolicyEntry".into(), entry);
@@ -56,10 +59,12 @@ fn one_of(
         }
         redirect(&mut body, &own);
         definitions.insert(own.clone(), body);
-        properties.insert(
-            (*name).to_owned(),
-            json!({"$ref": format!("#/$defs/{own}")}),
-        );
+        let body = json!({"$ref": format!("#/$defs/{own}")});
+        let body = match room {
+            "policy" => json!({"anyOf": [body, alternatives(&body)]}),
+            _ => body,
+        };
+        properties.insert((*name).to_owned(), body);
         choices.push(json!({"required": [name]}));
     }
     let mut schema =
@@ -68,6 +73,25 @@ fn one_of(
         schema["oneOf"] = Value::Array(choices);
     }
     schema
+}
+
+/// The body of a policy as alternatives, the first of which that fits a call applies to it.
+fn alternatives(body: &Value) -> Value {
+    let condition = "An expression; without one it always applies, and must be last.";
+    json!({
+        "type": "object",
+        "properties": {"conditional": {
+            "type": "array", "minItems": 1, "maxItems": 16,
+            "items": {
+                "type": "object",
+                "properties": {"condition": {"type": "string", "description": condition}, "policy": body},
+                "required": ["policy"],
+                "additionalProperties": false,
+            },
+        }},
+        "required": ["conditional"],
+        "additionalProperties": false,
+    })
 }
 
 /// The definitions of a schema that is to become a part of another one.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{Method, StatusCode};
 use smallvec::SmallVec;
 
-use super::{Context, Hold, RequestId};
+use super::{Context, Hold, Money, Reason, RequestId};
 use crate::error::Code;
 
 /// Where finished records go: the access log, metrics, an embedder's own store.
@@ -110,6 +110,8 @@ impl PolicyRecord {
 pub struct AttemptRecord {
     /// The endpoint, as `backend` or `backend/provider`.
     pub endpoint: Arc<str>,
+    /// Why it was made.
+    pub reason: Reason,
     /// The host and port it went to, where the caller decides that.
     pub destination: Option<Box<str>>,
     /// From the call's start to the attempt's.
@@ -122,10 +124,14 @@ pub struct AttemptRecord {
     pub first_byte: Option<Duration>,
     /// From the attempt's start to the first content.
     pub first_token: Option<Duration>,
+    /// The provider the endpoint belongs to, by the name of its vendor.
+    pub provider: Option<&'static str>,
     /// The model the endpoint was asked for.
     pub model: Option<Arc<str>>,
     /// Tokens used.
     pub usage: Option<Tokens>,
+    /// What they cost; `None` when nothing was used, and when the price is not known.
+    pub cost: Option<Money>,
     /// The upstream's own id of the request.
     pub upstream_id: Option<Box<str>>,
     /// How it ended.
@@ -229,6 +235,18 @@ impl Exchange {
             .reduce(Tokens::plus)
     }
 
+    /// What all attempts together cost; `None` when none used anything, and when the price of one that did is
+    /// not known.
+    pub fn cost(&self) -> Option<Money> {
+        let mut used = self
+            .attempts
+            .iter()
+            .filter(|a| a.usage.is_some())
+            .peekable();
+        used.peek()?;
+        used.map(|attempt| attempt.cost).sum()
+    }
+
     /// From the call's start to the first content of the attempt that gave one first.
     pub fn first_token(&self) -> Option<Duration> {
         self.attempts
@@ -253,14 +271,17 @@ impl Attempt {
         let started = Instant::now();
         let record = AttemptRecord {
             endpoint,
+            reason: context.turn().map(|turn| turn.reason()).unwrap_or_default(),
             destination: None,
             offset: started.duration_since(context.started()),
             duration: Duration::ZERO,
             status: None,
             first_byte: None,
             first_token: None,
+            provider: None,
             model: None,
             usage: None,
+            cost: None,
             upstream_id: None,
             outcome: Outcome::ClientLeft,
             error: None,
@@ -306,6 +327,11 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         if let Some(mut record) = self.record.take() {
             record.duration = self.started.elapsed();
+            if let (Outcome::ClientLeft, Some(turn)) = (record.outcome, self.context.turn())
+                && let Some(code) = turn.ended()
+            {
+                record.outcome = Outcome::Failed(code);
+            }
             self.context
                 .record(|exchange| exchange.attempts.push(record));
         }

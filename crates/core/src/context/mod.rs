@@ -6,8 +6,11 @@
 
 mod exchange;
 mod id;
+mod price;
+mod turn;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -18,6 +21,8 @@ pub use exchange::{
     Attempt, AttemptRecord, Decision, Exchange, ExchangeSink, Outcome, PolicyRecord, Tokens,
 };
 pub use id::RequestId;
+pub use price::{Money, Price, Prices, Rates};
+pub use turn::{Reason, Turn};
 
 /// Who is calling, as an authentication policy found out.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +30,8 @@ pub use id::RequestId;
 pub struct Principal {
     /// The stable name limits, budgets and records use.
     pub id: Arc<str>,
+    /// What the caller showed.
+    pub credential: Credential,
     /// Further facts the operator attached to the credential.
     pub metadata: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
 }
@@ -34,19 +41,80 @@ impl Principal {
     pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self {
             id: id.into(),
+            credential: Credential::Other,
             metadata: None,
         }
     }
+
+    /// Known by this kind of credential.
+    #[must_use]
+    pub fn by(mut self, credential: Credential) -> Self {
+        self.credential = credential;
+        self
+    }
+}
+
+/// A kind of credential, by which a caller is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Credential {
+    /// An API key of the gateway.
+    ApiKey,
+    /// A JSON web token; its claims are the principal's metadata.
+    Jwt,
+    /// A user name and a password.
+    Basic,
+    /// Something else.
+    #[default]
+    Other,
+}
+
+/// Where a call comes from, as the listener knows.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Source {
+    /// The client's address: what a trusted proxy said, else where the connection comes from.
+    pub address: Option<SocketAddr>,
+    /// The client's verified certificate.
+    pub certificate: Option<Arc<Certificate>>,
+}
+
+impl Source {
+    /// A client at this address.
+    pub fn new(address: impl Into<Option<SocketAddr>>) -> Self {
+        Self {
+            address: address.into(),
+            certificate: None,
+        }
+    }
+
+    /// Adds what its certificate says.
+    #[must_use]
+    pub fn certificate(mut self, certificate: Arc<Certificate>) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+}
+
+/// Who a client is by its verified certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Certificate {
+    /// Its subject, as `CN=alice, O=Example`.
+    pub subject: String,
+    /// Its names, in order: host names, URIs, mail and IP addresses.
+    pub subject_alt_names: Vec<String>,
 }
 
 /// What belongs to one call. Cloning shares it; the call ends when the last [`Hold`] is gone.
 #[derive(Clone)]
-pub struct Context(Arc<CallState>);
+pub struct Context(Arc<CallState>, Option<Arc<Turn>>);
 
 struct CallState {
     id: RequestId,
     started: Instant,
     principal: OnceLock<Principal>,
+    further: Mutex<Vec<Principal>>,
+    source: OnceLock<Source>,
     deadline: Mutex<Option<Instant>>,
     attributes: Mutex<Extensions>,
     exchange: Mutex<Option<Box<Exchange>>>,
@@ -59,16 +127,38 @@ impl Context {
     /// [`Hold`] is dropped.
     pub fn new(id: RequestId, sink: Option<Arc<dyn ExchangeSink>>) -> Self {
         let exchange = Exchange::begin(id.clone(), SystemTime::now());
-        Self(Arc::new(CallState {
+        let call = Arc::new(CallState {
             id,
             started: Instant::now(),
             principal: OnceLock::new(),
+            further: Mutex::default(),
+            source: OnceLock::new(),
             deadline: Mutex::new(None),
             attributes: Mutex::default(),
             exchange: Mutex::new(Some(Box::new(exchange))),
             holds: AtomicU32::new(0),
             sink,
-        }))
+        });
+        Self(call, None)
+    }
+
+    /// The same call, for one of several attempts at it.
+    #[must_use]
+    pub fn of_turn(&self, turn: Arc<Turn>) -> Self {
+        Self(self.0.clone(), Some(turn))
+    }
+
+    /// Which of several attempts this is the context of.
+    pub fn turn(&self) -> Option<&Arc<Turn>> {
+        self.1.as_ref()
+    }
+
+    /// Notes the model an endpoint is asked for. Of several attempts, the one that serves decides.
+    pub fn serve_model(&self, model: Arc<str>) {
+        match &self.1 {
+            Some(turn) => turn.set_model(model),
+            None => self.record(|exchange| exchange.served_model = Some(model)),
+        }
     }
 
     /// The id under which the call is logged, returned to the caller and told to upstreams.
@@ -86,14 +176,35 @@ impl Context {
         self.0.principal.get()
     }
 
-    /// Says who is calling. The first to say so wins: returns whether this was the first.
+    /// Says who is calling. The first to say so wins: returns whether this was the first. What a later
+    /// policy found out is kept among the [`principals`](Self::principals).
     pub fn set_principal(&self, principal: Principal) -> bool {
         let id = principal.id.clone();
-        let first = self.0.principal.set(principal).is_ok();
-        if first {
-            self.record(|exchange| exchange.principal = Some(id));
+        match self.0.principal.set(principal) {
+            Ok(()) => self.record(|exchange| exchange.principal = Some(id)),
+            Err(further) => {
+                lock(&self.0.further).push(further);
+                return false;
+            }
         }
-        first
+        true
+    }
+
+    /// Who is calling by each of the credentials shown, the [`principal`](Self::principal) first.
+    pub fn principals(&self) -> Vec<Principal> {
+        let mut all: Vec<_> = self.0.principal.get().cloned().into_iter().collect();
+        all.extend(lock(&self.0.further).iter().cloned());
+        all
+    }
+
+    /// Where the call comes from, if a listener has said so.
+    pub fn source(&self) -> Option<&Source> {
+        self.0.source.get()
+    }
+
+    /// Says where the call comes from. The first to say so wins: returns whether this was the first.
+    pub fn set_source(&self, source: Source) -> bool {
+        self.0.source.set(source).is_ok()
     }
 
     /// When the caller's patience ends, if a policy set a limit.

@@ -167,8 +167,18 @@ pub mod codes {
             "the upstream's reply, or one event of it, is larger than the gateway holds" "raise `maxReplyBytes` of the backend";
         UPSTREAM_TIMEOUT "upstream_timeout" 504 Timeout Upstream
             "the upstream took too long to connect, to answer, or between two pieces of its answer" "raise the timeout the message names, or send a smaller request";
+        UPSTREAM_FAILED "upstream_failed" 502 Upstream Upstream
+            "every attempt failed after the reply had begun" "see the attempts in the access log for what each upstream said";
+        NO_ENDPOINT "no_endpoint" 503 Unavailable Gateway
+            "every endpoint of the backend is drained" "give one of them a weight above 0";
+        ENDPOINTS_FULL "endpoints_full" 503 Unavailable Gateway
+            "every endpoint of the backend has as many calls as it takes, and no place came free in time" "send the call again after the time in `retry-after`, or raise `maxConcurrent` or `queue` of the backend";
+        ATTEMPT_SUPERSEDED "attempt_superseded" 502 Upstream Gateway
+            "another attempt at the same call answered first" "nothing: it is the outcome of an attempt, and no caller sees it";
         CALL_TIMEOUT "call_timeout" 504 Timeout Upstream
             "the whole call took longer than its route allows" "raise `timeouts.request` of the route";
+        CONDITION_FAILED "condition_failed" 403 Permission Gateway
+            "whether a policy applies to the call could not be found out" "see the log for the expression; it may need to ask `has(…)` before it reads a field";
         STOPPING "stopping" 503 Unavailable Gateway
             "the gateway is stopping" "send the call again; another instance will take it";
         PANICKED "panicked" 500 Internal Gateway

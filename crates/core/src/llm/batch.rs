@@ -6,8 +6,9 @@ use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use super::Dialect;
+use crate::context::Tokens;
 use crate::json::Raw;
-use crate::wire::sse::{Block, Frame};
+use crate::wire::{Block, Frame};
 
 /// What an event is, found by looking at its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,9 +70,34 @@ impl Event {
 pub struct Batch {
     raw: Bytes,
     events: SmallVec<[Event; 4]>,
+    usage: Option<Tokens>,
 }
 
 impl Batch {
+    /// Events the gateway wrote itself, by translation or for an answer of its own: their bytes, and where
+    /// each ends and what it is. `usage` is what the stream has used so far, if that is known by now: it counts
+    /// for the record, and what the events themselves say does not.
+    pub fn written(
+        raw: Bytes,
+        events: impl IntoIterator<Item = (u32, EventKind)>,
+        usage: Option<Tokens>,
+    ) -> Self {
+        let mut start = 0;
+        let events = events.into_iter().map(|(end, kind)| {
+            let span = std::mem::replace(&mut start, end)..end;
+            Event {
+                frame: Frame::whole(span.clone(), 0..0, span),
+                kind,
+                hidden: false,
+            }
+        });
+        Self {
+            events: events.collect(),
+            raw,
+            usage,
+        }
+    }
+
     /// Classifies the frames of a block.
     pub fn read(block: Block, dialect: &dyn Dialect) -> Self {
         let Block { raw, frames, .. } = block;
@@ -92,7 +118,11 @@ impl Batch {
                 }
             })
             .collect();
-        Self { raw, events }
+        Self {
+            raw,
+            events,
+            usage: None,
+        }
     }
 
     /// The bytes as received.
@@ -103,6 +133,11 @@ impl Batch {
     /// The events in them, in order.
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// What the stream has used so far, where who wrote the events said so.
+    pub fn usage(&self) -> Option<Tokens> {
+        self.usage
     }
 
     /// Whether the last event has no end: the stream ended, or broke, inside of it.
@@ -155,6 +190,7 @@ impl From<Bytes> for Batch {
         Self {
             raw,
             events: SmallVec::new(),
+            usage: None,
         }
     }
 }

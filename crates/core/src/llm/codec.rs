@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderValue, Method, request};
 
-use super::{Dialect, Head, Llm, LlmInput, LlmRequest, LlmResponse, Operation, TakeOnce};
+use super::{Dialect, Head, Llm, LlmInput, LlmRequest, LlmResponse, Operation, TakeOnce, peek};
 use crate::body::{Body, MaxUnpacked, Unpack};
 use crate::context::Context;
 use crate::error::{Error, codes};
@@ -43,7 +43,7 @@ impl Claim {
     /// As [`Dialect::head`].
     pub fn read(&self, head: &request::Parts, body: &[u8]) -> Result<Head, Error> {
         if self.operation.reads_body() {
-            return self.dialect.head(self.operation, body);
+            return self.dialect.head(self.operation, head, body);
         }
         Ok(Head {
             model: named_model(head, self.operation).unwrap_or_default(),
@@ -116,7 +116,13 @@ impl LlmCodec {
             let facts = claim.read(&head, &raw)?;
             (facts, LlmInput::Json(Payload::from(raw)))
         } else {
-            let facts = claim.read(&head, &[])?;
+            let mut facts = claim.read(&head, &[])?;
+            let mut body = body;
+            if facts.model.is_empty() && claim.operation == Operation::Other {
+                let (model, whole) = Box::pin(peek::model(&head, body)).await;
+                body = whole;
+                facts.model = model.unwrap_or_default();
+            }
             (
                 facts,
                 LlmInput::Opaque(TakeOnce::new(counted(body, &context))),
@@ -212,8 +218,8 @@ impl Codec<Llm> for LlmCodec {
     }
 }
 
-/// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`), or
-/// the whole path where there is none. Routes may put anything before it.
+/// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`); where there is
+/// none, what begins with Bedrock's `/model/`, or the whole path. Routes may put anything before it.
 ///
 /// ```
 /// use portcullis_core::llm::api_path;
@@ -221,6 +227,7 @@ impl Codec<Llm> for LlmCodec {
 /// assert_eq!(api_path("/team-a/v1/chat/completions"), "/chat/completions");
 /// assert_eq!(api_path("/chat/completions"), "/chat/completions");
 /// assert_eq!(api_path("/v1"), "");
+/// assert_eq!(api_path("/aws/model/a.b%3A0/converse"), "/model/a.b%3A0/converse");
 /// ```
 pub fn api_path(path: &str) -> &str {
     let bytes = path.as_bytes();
@@ -233,10 +240,14 @@ pub fn api_path(path: &str) -> &str {
             return &path[path.len() - rest.len()..];
         }
     }
-    path
+    match memchr::memmem::find(bytes, b"/model/") {
+        Some(at) => &path[at..],
+        None => path,
+    }
 }
 
-/// The header by which a call whose body is not read names the model, and so the backend, it is for.
+/// The header by which a call whose body is not read names the model, and so the backend, it is for. Without it,
+/// and without a `model` in the query, the beginning of a form or a JSON document is looked at for one.
 pub const MODEL_HEADER: &str = "x-portcullis-model";
 
 fn named_model(head: &request::Parts, operation: Operation) -> Option<String> {

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::request;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, request, response};
 
-use super::{EventKind, LlmRequest};
+use super::{EventKind, LlmRequest, MAX_EVENT};
 use crate::context::Tokens;
 use crate::error::Error;
 use crate::payload::{Doc, Payload};
 use crate::respond::Render;
+use crate::wire::Split;
+use crate::wire::sse::Splitter;
 
 /// What a call asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,20 +73,35 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// [API path](super::api_path).
     fn claim(&self, head: &request::Parts, path: &str) -> Option<Operation>;
 
-    /// Reads the head of a request body in one pass, without building a tree.
+    /// Reads what routing needs of a request: its body in one pass, without building a tree, or its URL where
+    /// the dialect names model and streaming there.
     ///
     /// # Errors
     ///
     /// `body_not_json`, `duplicate_key` for a key on which the gateway and an upstream could disagree, or
     /// `invalid_field`.
-    fn head(&self, operation: Operation, body: &[u8]) -> Result<Head, Error>;
+    fn head(&self, operation: Operation, head: &request::Parts, body: &[u8])
+    -> Result<Head, Error>;
 
-    /// Writes another model's name into the body, as a splice.
+    /// Writes another model's name into the request: into the body, as a splice, or into the URL of the head, which
+    /// is copied only then.
     ///
     /// # Errors
     ///
     /// `invalid_field` when there is no model to replace.
-    fn set_model(&self, body: &mut Payload<Doc>, model: &str) -> Result<(), Error>;
+    fn set_model(
+        &self,
+        head: &mut Arc<request::Parts>,
+        body: &mut Payload<Doc>,
+        model: &str,
+    ) -> Result<(), Error>;
+
+    /// What cuts a reply with this head into events; `None` when it is no stream. `asked` says whether a stream
+    /// was asked for. By default a stream is what says that it is server-sent events.
+    fn splitter(&self, head: &response::Parts, asked: bool) -> Option<Box<dyn Split>> {
+        let _ = asked;
+        is_sse(head).then(|| Box::new(Splitter::new(MAX_EVENT)) as _)
+    }
 
     /// Makes a streamed call ask for usage, as a splice; returns whether the body had to be changed. Then
     /// the extra event, of kind [`EventKind::Usage`], is hidden from the caller.
@@ -103,6 +121,22 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// earlier ones. Returns whether any were there.
     fn usage(&self, json: &[u8], tokens: &mut Tokens) -> bool;
 
+    /// Bytes that keep the connection of a streamed reply alive and mean nothing; none where its streams have
+    /// no such thing. Default: a comment of server-sent events.
+    fn keep_alive(&self) -> Option<&'static [u8]> {
+        Some(b": keep-alive\n\n")
+    }
+
     /// How errors are written.
     fn render(&self) -> Arc<dyn Render>;
+}
+
+/// Whether a reply says that it is server-sent events.
+fn is_sse(head: &response::Parts) -> bool {
+    let kind = head
+        .headers
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], HeaderValue::as_bytes);
+    kind.get(..17)
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
 }

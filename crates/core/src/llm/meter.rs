@@ -8,8 +8,8 @@ use futures_core::Stream;
 use tower_service::Service;
 
 use super::{
-    Batch, Dialect, EventStream, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation,
-    Seen, StreamEnd,
+    Batch, Dialect, EventStream, Llm, LlmOutput, LlmRequest, LlmResponse, Operation, Seen,
+    StreamEnd,
 };
 use crate::BoxFuture;
 use crate::body::Ended;
@@ -18,7 +18,7 @@ use crate::error::{Error, codes};
 use crate::protocol::ArcService;
 
 /// Bytes of a request that make about one token, where nobody has counted.
-const BYTES_PER_TOKEN: u64 = 4;
+pub(super) const BYTES_PER_TOKEN: u64 = 4;
 
 /// Records every call of `inner` as one attempt at `endpoint`: status, times, usage, outcome.
 ///
@@ -30,12 +30,24 @@ const BYTES_PER_TOKEN: u64 = 4;
 pub struct Metered {
     inner: ArcService<Llm>,
     endpoint: Arc<str>,
+    provider: Option<&'static str>,
 }
 
 impl Metered {
     /// Meters `inner` under the name of its endpoint.
     pub fn new(inner: ArcService<Llm>, endpoint: Arc<str>) -> Self {
-        Self { inner, endpoint }
+        Self {
+            inner,
+            endpoint,
+            provider: None,
+        }
+    }
+
+    /// Says whose endpoint it is, by the name of the vendor, so that what a call costs can be told.
+    #[must_use]
+    pub fn provider(mut self, vendor: &'static str) -> Self {
+        self.provider = Some(vendor);
+        self
     }
 }
 
@@ -50,14 +62,10 @@ impl Service<LlmRequest> for Metered {
 
     fn call(&mut self, request: LlmRequest) -> Self::Future {
         let mut attempt = request.context.attempt(self.endpoint.clone());
+        attempt.record().provider = self.provider;
         attempt.record().model = (!request.model.is_empty()).then(|| request.model.clone());
         let operation = request.operation;
-        let sent = match (&request.body, operation) {
-            (LlmInput::Json(payload), Operation::Chat | Operation::Embeddings) => {
-                payload.raw().len() as u64
-            }
-            _ => 0,
-        };
+        let sent = request.counted_bytes();
         // What stands if the caller leaves before there is a reply.
         attempt.record().usage = estimate(sent, 0);
         let reply = self.inner.send(request);
@@ -99,7 +107,9 @@ fn settle(
     reply.body = match reply.body {
         LlmOutput::Whole(payload) => {
             let mut tokens = Tokens::default();
-            attempt.record().usage = if reply.dialect.usage(payload.raw(), &mut tokens) {
+            attempt.record().usage = if reply.usage.is_some() {
+                reply.usage
+            } else if reply.dialect.usage(payload.raw(), &mut tokens) {
                 Some(tokens)
             } else if reply.head.status.is_success() {
                 let text = operation == Operation::Chat;
@@ -150,8 +160,11 @@ impl Meter {
         if self.seen.content || self.seen.finish {
             self.attempt.content();
         }
-        for event in batch.events() {
-            if event.may_report_usage() {
+        if let Some(tokens) = batch.usage() {
+            self.tokens = tokens;
+            self.reported = true;
+        } else {
+            for event in batch.events().iter().filter(|e| e.may_report_usage()) {
                 self.reported |= self.dialect.usage(&batch.data(event), &mut self.tokens);
             }
         }
@@ -265,11 +278,16 @@ mod tests {
             None
         }
 
-        fn head(&self, _: Operation, _: &[u8]) -> Result<Head, Error> {
+        fn head(&self, _: Operation, _: &request::Parts, _: &[u8]) -> Result<Head, Error> {
             Ok(Head::default())
         }
 
-        fn set_model(&self, _: &mut Payload<Doc>, _: &str) -> Result<(), Error> {
+        fn set_model(
+            &self,
+            _: &mut Arc<request::Parts>,
+            _: &mut Payload<Doc>,
+            _: &str,
+        ) -> Result<(), Error> {
             Ok(())
         }
 

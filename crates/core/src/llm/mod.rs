@@ -4,10 +4,15 @@
 //! behind [`Dialect`]; what the stream of a reply is, behind [`EventStream`].
 
 mod batch;
+mod blocks;
 mod codec;
 mod dialect;
 mod end;
 mod meter;
+mod patience;
+mod peek;
+mod proof;
+mod refusal;
 mod stream;
 
 use std::fmt;
@@ -17,15 +22,19 @@ use http::header::CONTENT_LENGTH;
 use http::{request, response};
 
 use crate::body::{Body, End, Ended};
-use crate::context::{Context, HasContext};
+use crate::context::{Context, HasContext, Tokens};
 use crate::payload::{Doc, Payload};
 use crate::protocol::{Protocol, Reply};
 
 pub use batch::{Batch, Event, EventKind};
+pub use blocks::Blocks;
 pub use codec::{Claim, LlmCodec, MAX_REQUEST, MODEL_HEADER, api_path};
 pub use dialect::{Dialect, Head, Operation};
 pub use end::{Seen, StreamEnd};
 pub use meter::Metered;
+pub use patience::{Patience, Patient};
+pub use peek::MAX_PEEK;
+pub use proof::{Asked, LlmProof};
 pub use stream::{EventStream, MAX_EVENT, Step};
 
 /// The LLM protocol.
@@ -60,6 +69,25 @@ pub struct LlmRequest {
     pub body: LlmInput,
 }
 
+impl LlmRequest {
+    /// How many input tokens the call probably uses, by the size of its document; none where nothing is
+    /// known, as with a body that is not read.
+    pub fn estimate_input(&self) -> Option<u64> {
+        let bytes = self.counted_bytes();
+        (bytes > 0).then(|| bytes.div_ceil(meter::BYTES_PER_TOKEN))
+    }
+
+    /// The bytes of a document that tokens are counted of.
+    fn counted_bytes(&self) -> u64 {
+        match (&self.body, self.operation) {
+            (LlmInput::Json(payload), Operation::Chat | Operation::Embeddings) => {
+                payload.raw().len() as u64
+            }
+            _ => 0,
+        }
+    }
+}
+
 /// The body of an LLM request.
 #[derive(Clone, Debug)]
 pub enum LlmInput {
@@ -83,6 +111,14 @@ impl TakeOnce {
     pub fn take(&self) -> Option<Body> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+
+    /// Whether it has been taken.
+    pub fn is_taken(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
+    }
 }
 
 impl fmt::Debug for TakeOnce {
@@ -101,6 +137,9 @@ pub struct LlmResponse {
     pub dialect: Arc<dyn Dialect>,
     /// What was replied.
     pub body: LlmOutput,
+    /// What a whole reply used, where who wrote it knows: a translator, who read the upstream's own count. Else
+    /// it is read from the reply.
+    pub usage: Option<Tokens>,
     ends: Ends,
 }
 
@@ -115,6 +154,7 @@ impl LlmResponse {
             head,
             dialect,
             body,
+            usage: None,
             ends: Ends::default(),
         }
     }

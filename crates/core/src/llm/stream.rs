@@ -7,12 +7,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 
-use super::{Batch, Dialect};
+use super::{Batch, Blocks, Dialect};
 use crate::body::{Body, End, Ended};
-use crate::error::{Error, codes};
-use crate::wire::sse::{Block, Splitter, TooLarge};
+use crate::error::Error;
+use crate::wire::Split;
+use crate::wire::sse::Splitter;
 
 /// The largest single event held while its end has not come. A larger one fails the stream.
 pub const MAX_EVENT: usize = 8 << 20;
@@ -40,12 +41,15 @@ impl EventStream {
     /// Reads server-sent events of `dialect` out of a body, at any chunking. What is incomplete when the
     /// body ends is passed on as it is.
     pub fn read(body: Body, dialect: Arc<dyn Dialect>) -> Self {
+        Self::split(body, dialect, Splitter::new(MAX_EVENT))
+    }
+
+    /// Reads events of `dialect` out of a body in the framing that `split` takes apart, as
+    /// [`Dialect::splitter`] gives it.
+    pub fn split(body: Body, dialect: Arc<dyn Dialect>, split: impl Split + 'static) -> Self {
         Self::new(Read {
-            body,
-            splitter: Splitter::new(MAX_EVENT),
+            blocks: Blocks::new(body, split),
             dialect,
-            ended: false,
-            failed: None,
         })
     }
 
@@ -108,55 +112,21 @@ impl fmt::Debug for EventStream {
     }
 }
 
-struct Read {
-    body: Body,
-    splitter: Splitter,
+struct Read<S> {
+    blocks: Blocks<S>,
     dialect: Arc<dyn Dialect>,
-    ended: bool,
-    /// What the stream fails with once everything before it has gone out.
-    failed: Option<Error>,
 }
 
-impl Read {
-    /// The frames that are complete now; the last ones when the body has ended.
-    fn take(&mut self, frame: Option<Result<Frame<Bytes>, Error>>) -> Option<Block> {
-        let data = match frame {
-            Some(Ok(frame)) => frame.into_data().ok()?,
-            Some(Err(e)) => {
-                self.failed = Some(e);
-                return self.finish();
-            }
-            None => return self.finish(),
-        };
-        self.splitter
-            .push(data)
-            .unwrap_or_else(|TooLarge { max, before }| {
-                let what = format!("an event of the upstream's stream is larger than {max} bytes");
-                self.failed = Some(Error::new(&codes::UPSTREAM_TOO_LARGE, what));
-                self.ended = true;
-                before.map(|block| *block)
-            })
-    }
+// Nothing in it is ever pinned.
+impl<S> Unpin for Read<S> {}
 
-    fn finish(&mut self) -> Option<Block> {
-        self.ended = true;
-        std::mem::replace(&mut self.splitter, Splitter::new(0)).finish()
-    }
-}
-
-impl Stream for Read {
+impl<S: Split> Stream for Read<S> {
     type Item = Result<Batch, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        while !this.ended {
-            let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
-            if let Some(block) = this.take(frame) {
-                return Poll::Ready(Some(Ok(Batch::read(block, &*this.dialect))));
-            }
-        }
-        this.body = Body::empty();
-        Poll::Ready(this.failed.take().map(Err))
+        let block = ready!(this.blocks.poll(cx));
+        Poll::Ready(block.map(|block| Ok(Batch::read(block?, &*this.dialect))))
     }
 }
 

@@ -84,18 +84,32 @@ impl<P: Protocol, C> Clone for DecodeService<P, C> {
 
 /// The inverse of a codec: writes typed requests as HTTP and reads the replies. A provider is one.
 pub trait Encode<P: Protocol>: Send + Sync + 'static {
+    /// What reading the reply needs to know of how the request was written.
+    type Asked: Send + 'static;
+
+    /// Waits for what writing the request needs and is not there yet: a credential that has run out, a body that must
+    /// be whole to be signed. Called before every attempt; `None`, the default, when there is nothing to wait for.
+    fn prepare<'a>(
+        &'a self,
+        request: &'a mut P::Request,
+    ) -> Option<BoxFuture<'a, Result<(), Error>>> {
+        let _ = request;
+        None
+    }
+
     /// Writes the request. It is taken by reference, because every attempt writes it anew. The call's
     /// [`Context`](crate::context::Context) is put into what is written.
     ///
     /// # Errors
     ///
     /// When the upstream cannot be asked this at all.
-    fn request(&self, request: &P::Request) -> Result<http::Request<Body>, Error>;
+    fn request(&self, request: &P::Request) -> Result<(http::Request<Body>, Self::Asked), Error>;
 
-    /// Reads the reply to `asked`.
+    /// Reads the reply to `request`, which was written as `asked` says.
     fn response(
         &self,
-        asked: P::Request,
+        request: P::Request,
+        asked: Self::Asked,
         reply: http::Response<Body>,
     ) -> BoxFuture<'static, Result<P::Response, Error>>;
 }
@@ -148,11 +162,14 @@ impl<P: Protocol, E: Encode<P>> Service<P::Request> for EncodeService<P, E> {
     fn call(&mut self, mut request: P::Request) -> Self::Future {
         let (encode, inner) = (self.encode.clone(), self.inner.clone());
         Box::pin(async move {
-            let mut written = encode.request(&request)?;
+            if let Some(prepared) = encode.prepare(&mut request) {
+                prepared.await?;
+            }
+            let (mut written, asked) = encode.request(&request)?;
             let context = request.context().clone();
             written.extensions_mut().insert(context);
             let reply = inner.send(written).await?;
-            encode.response(request, reply).await
+            encode.response(request, asked, reply).await
         })
     }
 }

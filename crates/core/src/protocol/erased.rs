@@ -152,6 +152,14 @@ impl<P: Protocol> ArcLayer<P> {
         )
     }
 
+    /// Makes a layer of a plain function.
+    pub fn from_fn<F>(f: F) -> Self
+    where
+        F: Fn(ArcService<P>) -> ArcService<P> + Send + Sync + 'static,
+    {
+        Self(Arc::new(f), PhantomData)
+    }
+
     /// Wraps `inner` in `layers`, the first of which is outermost.
     pub fn stack(layers: &[Self], inner: ArcService<P>) -> ArcService<P> {
         layers

@@ -10,7 +10,7 @@ use std::task::{self, Poll};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, request};
+use http::{HeaderMap, HeaderName, HeaderValue, request};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -32,6 +32,18 @@ pub trait Render: Send + Sync {
     /// thing and the stream must simply be cut.
     fn in_stream(&self, error: &Error) -> Option<Bytes>;
 
+    /// Whether a reply of this content type is a stream that errors can be written into. By default server-sent
+    /// events are.
+    fn is_stream(&self, content_type: &[u8]) -> bool {
+        let kind = content_type.get(..17);
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
+    }
+
+    /// Headers the dialect has for an error, beside those every error reply has.
+    fn headers(&self, error: &Error, headers: &mut HeaderMap) {
+        let _ = (error, headers);
+    }
+
     /// The whole reply: status, `retry-after`, the error's own headers and the code, around the body.
     fn whole(&self, error: &Error) -> http::Response<Body> {
         let (body, content_type) = self.body(error);
@@ -41,6 +53,7 @@ pub trait Render: Send + Sync {
         headers.extend(error.headers().iter().map(|(n, v)| (n.clone(), v.clone())));
         headers.insert(CONTENT_TYPE, content_type);
         headers.insert(ERROR_HEADER, HeaderValue::from_static(error.code().name));
+        self.headers(error, headers);
         if let Some(after) = error.after() {
             headers.insert(
                 RETRY_AFTER,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{self, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use http_body::Frame;
 
@@ -13,23 +14,14 @@ use crate::body::Body;
 use crate::context::Context;
 use crate::error::Error;
 
-/// Whether a reply is a stream of server-sent events.
-fn is_events(reply: &http::Response<Body>) -> bool {
-    let kind = reply
-        .headers()
-        .get(CONTENT_TYPE)
-        .map_or(&b""[..], |v| v.as_bytes());
-    kind.get(..17)
-        .is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
-}
-
 /// Renders the error a stream of events breaks off with as its last event. Other replies stay as they are.
 pub(super) fn guard(
     reply: http::Response<Body>,
     render: Arc<dyn Render>,
     context: Option<Context>,
 ) -> http::Response<Body> {
-    if !is_events(&reply) {
+    let kind = reply.headers().get(CONTENT_TYPE);
+    if !render.is_stream(kind.map_or(b"", HeaderValue::as_bytes)) {
         return reply;
     }
     reply.map(|body| {

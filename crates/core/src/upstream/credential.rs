@@ -1,8 +1,36 @@
 //! Upstream: a secret that goes to one origin and nowhere else.
 
 use std::fmt;
+use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, InvalidHeaderValue};
+
+use crate::BoxFuture;
+use crate::body::Body;
+use crate::error::Error;
+
+/// Proves who sends a request by signing it, where no header alone does: AWS's Signature Version 4 for one.
+///
+/// A [`Credential`] made of it is bound to its origin like any other: it is given requests to that origin only.
+pub trait Sign: fmt::Debug + Send + Sync + 'static {
+    /// What must be waited for before the next request can be signed; `None` when nothing must, as with keys that
+    /// do not run out.
+    fn ready(&self) -> Option<BoxFuture<'static, Result<(), Error>>> {
+        None
+    }
+
+    /// Whether the signature covers the body, so that a streamed one must be read whole before.
+    fn covers_body(&self) -> bool {
+        true
+    }
+
+    /// Signs a request that is complete: its method, its URI as it is sent, its headers, its body.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing to sign with, or the body is covered and not whole.
+    fn sign(&self, request: &mut http::Request<Body>) -> Result<(), Error>;
+}
 
 /// A credential, bound to the [`Origin`](super::Origin) it was given to. It cannot be read out, and does not print.
 ///
@@ -71,12 +99,17 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHea
 /// ```compile_fail,E0624
 /// # use portcullis_core::upstream::Credential;
 /// let credential = Credential::bearer("sk-secret").unwrap();
-/// credential.put_on(&mut http::HeaderMap::new());
+/// credential.put_on(&mut http::Request::default());
 /// ```
 #[derive(Clone)]
 pub struct Credential {
-    header: HeaderName,
-    value: HeaderValue,
+    value: Secret,
+}
+
+#[derive(Clone)]
+enum Secret {
+    Header(HeaderName, HeaderValue),
+    Signer(Arc<dyn Sign>),
 }
 
 impl Credential {
@@ -88,7 +121,16 @@ impl Credential {
     pub fn new(header: HeaderName, value: &str) -> Result<Self, InvalidHeaderValue> {
         let mut value = HeaderValue::from_str(value)?;
         value.set_sensitive(true);
-        Ok(Self { header, value })
+        Ok(Self {
+            value: Secret::Header(header, value),
+        })
+    }
+
+    /// A credential that signs each request.
+    pub fn signing(signer: Arc<dyn Sign>) -> Self {
+        Self {
+            value: Secret::Signer(signer),
+        }
     }
 
     /// A bearer token (RFC 6750).
@@ -101,13 +143,34 @@ impl Credential {
     }
 
     /// In place of whatever the header says.
-    pub(super) fn put_on(&self, headers: &mut HeaderMap) {
-        headers.insert(self.header.clone(), self.value.clone());
+    ///
+    /// # Errors
+    ///
+    /// As [`Sign::sign`].
+    pub(super) fn put_on(&self, request: &mut http::Request<Body>) -> Result<(), Error> {
+        match &self.value {
+            Secret::Header(name, value) => {
+                request.headers_mut().insert(name.clone(), value.clone());
+                Ok(())
+            }
+            Secret::Signer(signer) => signer.sign(request),
+        }
+    }
+
+    /// Who signs, if the credential is a signature.
+    pub(super) fn signer(&self) -> Option<&Arc<dyn Sign>> {
+        match &self.value {
+            Secret::Header(..) => None,
+            Secret::Signer(signer) => Some(signer),
+        }
     }
 }
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credential({}: [secret])", self.header)
+        match &self.value {
+            Secret::Header(name, _) => write!(f, "Credential({name}: [secret])"),
+            Secret::Signer(_) => f.write_str("Credential([signer])"),
+        }
     }
 }

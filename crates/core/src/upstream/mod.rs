@@ -13,10 +13,11 @@ use http::header::{
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, Method, Uri};
 
+use crate::BoxFuture;
 use crate::body::Body;
 use crate::error::{Error, codes};
 
-pub use credential::Credential;
+pub use credential::{Credential, Sign};
 pub use transport::{AddressCheck, AddressRefused, Transport};
 
 /// Headers that belong to one connection, not to the message (RFC 9110 §7.6.1).
@@ -32,7 +33,7 @@ static HOP: [HeaderName; 8] = [
 ];
 
 /// Headers of a caller's request that are for the gateway alone: its credentials above all.
-static OURS: [HeaderName; 11] = [
+static OURS: [HeaderName; 14] = [
     AUTHORIZATION,
     PROXY_AUTHORIZATION,
     COOKIE,
@@ -44,6 +45,9 @@ static OURS: [HeaderName; 11] = [
     HeaderName::from_static("api-key"),
     HeaderName::from_static("x-goog-api-key"),
     HeaderName::from_static("x-portcullis-model"),
+    HeaderName::from_static("x-amz-content-sha256"),
+    HeaderName::from_static("x-amz-date"),
+    HeaderName::from_static("x-amz-security-token"),
 ];
 
 /// How long the HTTP client waits for an upstream, where the call and not the client's own settings decide.
@@ -164,7 +168,7 @@ impl Origin {
     /// # Errors
     ///
     /// `invalid_field` for a path with `.` or `..` segments, which could leave the base path, and for one that
-    /// begins with no slash, which would change its last segment.
+    /// begins with no slash, which would change its last segment; what a credential that [signs](Sign) fails with.
     pub fn request(
         &self,
         method: Method,
@@ -176,15 +180,26 @@ impl Origin {
         let mut request = http::Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = self.uri(path, query)?;
-        let headers = request.headers_mut();
-        *headers = forwarded(caller);
+        *request.headers_mut() = forwarded(caller);
         if let Some(credential) = &self.credential {
-            credential.put_on(headers);
+            credential.put_on(&mut request)?;
         }
         if let Some(transport) = &self.transport {
             request.extensions_mut().insert(transport.clone());
         }
         Ok(request)
+    }
+
+    /// What must be waited for before the next request can carry the credential; nearly always nothing.
+    pub fn ready(&self) -> Option<BoxFuture<'static, Result<(), Error>>> {
+        self.credential.as_ref()?.signer()?.ready()
+    }
+
+    /// Whether the credential is a signature that covers the body, so that [`request`](Self::request) must be given
+    /// it whole.
+    pub fn signs_body(&self) -> bool {
+        let signer = self.credential.as_ref().and_then(Credential::signer);
+        signer.is_some_and(|signer| signer.covers_body())
     }
 
     fn uri(&self, path: &str, query: Option<&str>) -> Result<Uri, Error> {

@@ -289,13 +289,19 @@ async fn a_body_that_makes_no_sense_is_refused_at_its_place() {
 struct Post;
 
 impl Encode<Mcp> for Post {
-    fn request(&self, _: &McpRequest) -> Result<http::Request<Body>, Error> {
-        Ok(http::Request::post("https://upstream.example/")
-            .body(Body::empty())
-            .unwrap())
+    type Asked = ();
+
+    fn request(&self, _: &McpRequest) -> Result<(http::Request<Body>, ()), Error> {
+        let request = http::Request::post("https://upstream.example/");
+        Ok((request.body(Body::empty()).unwrap(), ()))
     }
 
-    fn response(&self, _: McpRequest, _: Response) -> BoxFuture<'static, Result<McpReply, Error>> {
+    fn response(
+        &self,
+        _: McpRequest,
+        (): (),
+        _: Response,
+    ) -> BoxFuture<'static, Result<McpReply, Error>> {
         Box::pin(async { Ok(McpReply(McpOutput::Message(Value::Null))) })
     }
 }

@@ -113,7 +113,7 @@ impl Dialect for Toy {
         }
     }
 
-    fn head(&self, _: Operation, body: &[u8]) -> Result<Head, Error> {
+    fn head(&self, _: Operation, _: &request::Parts, body: &[u8]) -> Result<Head, Error> {
         let body: Value = serde_json::from_slice(body)
             .map_err(|e| Error::new(&codes::BODY_NOT_JSON, "not JSON").because(e))?;
         let model = body[self.model].as_str().ok_or_else(|| {
@@ -126,7 +126,12 @@ impl Dialect for Toy {
         })
     }
 
-    fn set_model(&self, body: &mut Payload<Doc>, model: &str) -> Result<(), Error> {
+    fn set_model(
+        &self,
+        _: &mut Arc<request::Parts>,
+        body: &mut Payload<Doc>,
+        model: &str,
+    ) -> Result<(), Error> {
         let missing = || Error::new(&codes::INVALID_FIELD, "no model is named");
         let view = body.view().map_err(|_| missing())?;
         let named = view.get(body.raw(), self.model).ok_or_else(missing)?;

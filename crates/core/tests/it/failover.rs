@@ -27,7 +27,10 @@ impl Provider {
     fn write(&self, asked: &LlmRequest, payload: &Payload<Doc>) -> Result<Bytes, Error> {
         if asked.dialect.name() == self.speaks.name() {
             let mut payload = payload.clone();
-            asked.dialect.set_model(&mut payload, self.model)?;
+            let mut head = asked.head.clone();
+            asked
+                .dialect
+                .set_model(&mut head, &mut payload, self.model)?;
             return Ok(payload.raw().clone());
         }
         let caller = named(asked.dialect.name());
@@ -54,7 +57,9 @@ impl Provider {
 }
 
 impl Encode<Llm> for Provider {
-    fn request(&self, asked: &LlmRequest) -> Result<http::Request<Body>, Error> {
+    type Asked = ();
+
+    fn request(&self, asked: &LlmRequest) -> Result<(http::Request<Body>, ()), Error> {
         let body = match &asked.body {
             LlmInput::Json(payload) => self.write(asked, payload)?.into(),
             LlmInput::Opaque(once) => once.take().ok_or_else(|| {
@@ -62,14 +67,14 @@ impl Encode<Llm> for Provider {
                 Error::new(code, code.about)
             })?,
         };
-        Ok(http::Request::post("https://upstream.example/")
-            .body(body)
-            .unwrap())
+        let request = http::Request::post("https://upstream.example/");
+        Ok((request.body(body).unwrap(), ()))
     }
 
     fn response(
         &self,
         asked: LlmRequest,
+        (): (),
         reply: Response,
     ) -> BoxFuture<'static, Result<LlmResponse, Error>> {
         let provider = Self { ..*self };

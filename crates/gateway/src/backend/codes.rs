@@ -29,7 +29,7 @@ pub static UPGRADE_REFUSED: Code = Code {
     kind: Kind::InvalidRequest,
     fault: Fault::Client,
     about: "the backend does not carry this protocol",
-    remedy: "list it in `upgrades` of the backend; an HTTP/2 upstream cannot be upgraded",
+    remedy: "list it in `upgrades` of the backend; an HTTP/2 upstream has to announce extended CONNECT (RFC 8441), else speak HTTP/1.1 to it or `auto`",
 };
 
 /// `upgrade_idle`: nothing was said on an upgraded connection for too long.
@@ -52,16 +52,6 @@ pub static PROXY_LOOP: Code = Code {
     remedy: "the destination leads back to the gateway: name another, or put the gateway's own addresses in `deny`",
 };
 
-/// `no_endpoint`: every endpoint of the backend has weight 0.
-pub static NO_ENDPOINT: Code = Code {
-    name: "no_endpoint",
-    status: 503,
-    kind: Kind::Unavailable,
-    fault: Fault::Gateway,
-    about: "every endpoint of the backend is drained",
-    remedy: "give one of them a weight above 0",
-};
-
 /// Every code of these backends.
 pub static CODES: &[&Code] = &[
     &DESTINATION_FORBIDDEN,
@@ -69,5 +59,4 @@ pub static CODES: &[&Code] = &[
     &UPGRADE_REFUSED,
     &UPGRADE_IDLE,
     &PROXY_LOOP,
-    &NO_ENDPOINT,
 ];

@@ -3,14 +3,12 @@
 mod codes;
 mod direct_response;
 mod forward;
-mod network;
 mod reach;
 mod relay;
 mod static_;
 
 pub use codes::{
-    CODES, DESTINATION_FORBIDDEN, DESTINATION_INVALID, NO_ENDPOINT, PROXY_LOOP, UPGRADE_IDLE,
-    UPGRADE_REFUSED,
+    CODES, DESTINATION_FORBIDDEN, DESTINATION_INVALID, PROXY_LOOP, UPGRADE_IDLE, UPGRADE_REFUSED,
 };
 pub use direct_response::{DirectResponseBackend, DirectResponseConfig};
 pub use forward::{ForwardBackend, ForwardConfig};

@@ -93,7 +93,7 @@ fn label(item: &Value) -> Option<String> {
         return Some(name.to_owned());
     }
     let id = text("id");
-    let mut others = map.keys().filter(|key| *key != "id");
+    let mut others = map.keys().filter(|key| *key != "id" && *key != "when");
     match (others.next(), others.next(), id) {
         (Some(policy), None, None) if map[policy].is_object() => Some(policy.clone()),
         (Some(policy), None, Some(id)) if map[policy].is_object() => Some(format!("{policy} {id}")),

@@ -154,7 +154,8 @@ impl Question<'_> {
     }
 
     fn endpoint(&self, backend: &Backend, call: Option<&Call>) -> Option<Choice> {
-        let config: LlmConfig = decode(&backend.body, &Pointer::root()).ok()?;
+        let mut config: LlmConfig = decode(&backend.body, &Pointer::root()).ok()?;
+        let config = config.take_provider()?;
         let vendor = self.registry.slot::<Vendors>()?.get(&config.provider)?;
         let base_url = config.base_url.as_deref().or(vendor.base_url);
         Some(Choice::Endpoint {

@@ -74,6 +74,9 @@ impl Display for Applied {
         if let Some(id) = &self.id {
             write!(f, " (id {id})")?;
         }
+        if let Some(when) = &self.when {
+            write!(f, " when `{when}`")?;
+        }
         let (level, owner) = (self.level.name(), &self.owner);
         write!(f, " of {level} {owner}{}", place(&self.place))?;
         match self.replaced_by {

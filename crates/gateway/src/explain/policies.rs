@@ -13,6 +13,8 @@ pub struct Applied {
     pub name: String,
     /// Its `id`, if it has one.
     pub id: Option<String>,
+    /// What must hold of a call for it to apply, if that is said.
+    pub when: Option<String>,
     /// The level it stands on.
     pub level: Level,
     /// The object that carries it.
@@ -33,6 +35,7 @@ impl Question<'_> {
         let applied = merged.into_iter().map(|placed| Applied {
             name: placed.entry.name.clone(),
             id: placed.entry.id.clone(),
+            when: placed.entry.when.clone(),
             level: placed.level,
             owner: placed.owner.clone(),
             place: self.place(placed.owner, &placed.entry.at, true),

@@ -9,7 +9,7 @@ use portcullis_core::assemble::Registry;
 use portcullis_core::config::{
     self, Config, ConfigError, ConfigSource, Listener, Loaded, ObjectId, Report,
 };
-use portcullis_core::context::ExchangeSink;
+use portcullis_core::context::{ExchangeSink, Prices};
 
 use super::{Gateway, Parts};
 use crate::client;
@@ -168,7 +168,8 @@ impl GatewayBuilder {
         self.source.report(&report);
         let log = snapshot.settings().access_log().map(|(_, log)| log.clone());
         let log = log.or_else(|| self.access_log.clone());
-        let recorder = record(self.metrics, self.sinks, log.as_ref());
+        let prices = snapshot.settings().prices();
+        let recorder = record(self.metrics, self.sinks, prices, log.as_ref());
         let recorder = recorder.map_err(BuildError::Records)?;
         let whole = report.is_ok();
         let status = Status::serving(&snapshot, None, Attempt::new(&loaded, report, false));
@@ -196,6 +197,7 @@ impl GatewayBuilder {
 fn record(
     metrics: Metrics,
     sinks: Vec<Arc<dyn ExchangeSink>>,
+    prices: Arc<dyn Prices>,
     log: Option<&config::AccessLog>,
 ) -> std::io::Result<Arc<Recorder>> {
     let access_log = match log {
@@ -205,6 +207,7 @@ fn record(
     Recorder::start(RecorderConfig {
         metrics,
         access_log,
+        prices: Some(prices),
         sinks,
         ..RecorderConfig::default()
     })

@@ -13,10 +13,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use portcullis_core::config::{Address, ConfigError, Kind, ObjectId, Pointer};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
 use super::Gateway;
 use crate::admin::{Admin, Readiness};
-use crate::listener::{Drained, Listener, ListenerConfig, ListenerHandle, Shutdown};
+use crate::listener::{CLOSING, Drained, Listener, ListenerConfig, ListenerHandle, Shutdown};
 use crate::snapshot::Snapshot;
 
 use door::{Door, Place, Sharing, places};
@@ -38,6 +39,8 @@ pub(super) struct Listening {
 struct Open {
     doors: BTreeMap<Place, Door>,
     admin: Option<Pages>,
+    /// When a socket was last let go.
+    closed: Option<Instant>,
 }
 
 /// The admin listener: it answers until everything else has ended.
@@ -119,11 +122,13 @@ impl Listening {
     /// [faults](Prepared::faults).
     pub(super) async fn prepare(&self, wanted: &Snapshot) -> (Prepared, io::Result<()>) {
         let (mut prepared, mut first) = (Prepared::default(), Ok(()));
-        for (place, sharing) in places(wanted) {
+        let all = places(wanted);
+        for (place, sharing) in all.clone() {
             if self.open.lock().doors.contains_key(&place) {
                 continue;
             }
-            match door::bind(&self.gateway, &sharing).await {
+            let other = self.leaving(&place, &all);
+            match self.bind(&sharing, other).await {
                 Ok(bound) => prepared.doors.push((place, sharing, bound)),
                 Err(e) => {
                     let faults = sharing.iter().map(|(id, listener)| {
@@ -149,6 +154,29 @@ impl Listening {
         (prepared, first)
     }
 
+    /// Binds; an address that was ours until just now is waited for.
+    async fn bind(&self, sharing: &Sharing, other: Option<ListenerHandle>) -> io::Result<Listener> {
+        let bound = door::bind(&self.gateway, sharing, other).await;
+        let closed = self.open.lock().closed;
+        let ours = || closed.is_some_and(|closed| closed.elapsed() < CLOSING * 2);
+        match bound {
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && ours() => {
+                tokio::time::sleep(CLOSING * 2).await;
+                door::bind(&self.gateway, sharing, None).await
+            }
+            bound => bound,
+        }
+    }
+
+    /// The listener at the same address which another project has no more.
+    fn leaving(&self, place: &Place, wanted: &BTreeMap<Place, Sharing>) -> Option<ListenerHandle> {
+        let open = self.open.lock();
+        let mut doors = open.doors.iter();
+        let (_, door) =
+            doors.find(|(at, _)| place.is_taken_from(at) && !wanted.contains_key(at))?;
+        Some(door.handle.clone())
+    }
+
     fn configured_admin(&self) -> Option<SocketAddr> {
         let open = self.open.lock();
         open.admin.as_ref().map(|pages| pages.configured)
@@ -163,7 +191,9 @@ impl Listening {
         let grace = snapshot.settings().shutdown().grace.get();
         let wanted = places(snapshot);
         let mut open = self.open.lock();
+        let mut taken = Vec::new();
         for (place, sharing, bound) in prepared.doors {
+            taken.push(place.clone());
             if wanted.contains_key(&place) {
                 let all = self.shutdown.clone();
                 let (door, serving) = Door::open(&self.gateway, sharing, bound, snapshot, all);
@@ -171,14 +201,21 @@ impl Listening {
                 open.doors.insert(place, door);
             }
         }
+        let before = open.doors.len();
         open.doors.retain(|place, door| {
             let Some(sharing) = wanted.get(place) else {
+                if taken.iter().any(|other| other.is_taken_from(place)) {
+                    door.handle.release();
+                }
                 door.close(grace);
                 return false;
             };
             door.follow(sharing, snapshot);
             true
         });
+        if open.doors.len() < before {
+            open.closed = Some(Instant::now());
+        }
         self.apply_admin(&mut open, prepared.admin, snapshot);
         // Those of listeners removed before are done with.
         while self.tasks.lock().try_join_next().is_some() {}

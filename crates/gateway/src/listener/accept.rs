@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -13,14 +15,18 @@ use tokio::task::{JoinError, JoinSet};
 use tower_service::Service;
 
 use super::arrival::{Accepted, arrive};
-use super::connection::lingering;
+use super::connection::{House, lingering};
 use super::handle::Shared;
+use super::presence::{CountersOf, Presence};
 use super::sites::Sites;
 use super::stream::Stream;
-use super::{ConnectionCounters, Drained, Listener, Rendered, Shutdown, tls};
+use super::{ConnectionCounters, Drained, Listener, Replies, Shutdown, tls};
 
 /// The first and the longest pause after a failure to accept.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// How long whoever has begun to connect has to finish that, once nobody new may: a slow round trip.
+pub(crate) const CLOSING: Duration = Duration::from_millis(250);
 
 pub(super) async fn serve<S>(listener: Listener, service: S, shutdown: Shutdown) -> Drained
 where
@@ -29,7 +35,8 @@ where
     S::Future: Send + 'static,
 {
     let shared = listener.shared.clone();
-    let expiry = listener.counters.not_after.clone();
+    let first = shared.sites.load().first().name.clone();
+    let expiry = listener.counters.of(&first).not_after;
     tokio::select! {
         drained = accept_all(listener, service, shutdown) => drained,
         never = tls::watch(&shared, &expiry) => match never {},
@@ -43,29 +50,28 @@ where
     S::Future: Send + 'static,
 {
     let Listener {
-        socket,
+        mut socket,
         local,
-        name,
         shared,
         counters,
-        render,
+        replies,
     } = listener;
     let mut open = Open {
         tasks: JoinSet::new(),
         full: false,
-        name: name.clone(),
         shared: shared.clone(),
         counters: counters.clone(),
     };
     let visit = |stream: Stream, peer| {
+        let sites = shared.sites.load_full();
+        let listener = sites.first().name.clone();
         let visit = Visit {
-            sites: shared.sites.load_full(),
-            render: render.clone(),
-            refused: counters.refused.clone(),
+            presence: Arc::new(Presence::begin(&counters, sites.first())),
+            sites,
+            replies: replies.clone(),
             shutdown: shutdown.clone(),
         };
         let local = settle(&stream).or(local.ip());
-        let listener = name.clone();
         let accepted = Accepted {
             stream,
             peer,
@@ -75,13 +81,37 @@ where
         visit.run(accepted, service.clone())
     };
     loop {
+        let failed = open.counters().failed.clone();
         tokio::select! {
             biased;
             () = shutdown.begun() => break,
             Some(ended) = open.tasks.join_next() => open.ended(ended),
             () = shared.changed.notified() => {}
-            (stream, peer) = accept(|| socket.accept(), &counters.failed), if !open.is_full() => {
+            (stream, peer) = accept(|| socket.accept(), &failed), if !open.is_full() => {
                 open.begin(visit(stream, peer));
+            }
+        }
+    }
+    if shared.released.load(Ordering::Relaxed) {
+        drop(socket);
+        return open.drain(&shutdown).await;
+    }
+    if socket.turn_away() {
+        let mut closed = pin!(async {
+            tokio::select! {
+                () = tokio::time::sleep(CLOSING) => {}
+                () = shutdown.expired() => {}
+            }
+        });
+        loop {
+            let failed = open.counters().failed.clone();
+            tokio::select! {
+                biased;
+                () = &mut closed => break,
+                Some(ended) = open.tasks.join_next() => open.ended(ended),
+                (stream, peer) = accept(|| socket.accept(), &failed), if !open.is_full() => {
+                    open.begin(visit(stream, peer));
+                }
             }
         }
     }
@@ -110,8 +140,8 @@ fn settle(stream: &Stream) -> Option<SocketAddr> {
 /// One connection, and what it is served with.
 struct Visit {
     sites: Arc<Sites>,
-    render: Rendered,
-    refused: Counter,
+    presence: Arc<Presence>,
+    replies: Replies,
     shutdown: Shutdown,
 }
 
@@ -129,14 +159,20 @@ impl Visit {
         };
         match arrived {
             Ok(arrived) => {
+                if let Some(site) = self.sites.seated(arrived.seat) {
+                    self.presence.settle(site);
+                }
+                let house = House {
+                    sites: &self.sites,
+                    presence: &self.presence,
+                    replies: self.replies,
+                    shutdown: &self.shutdown,
+                };
                 let server = &self.sites.server;
-                let shutdown = &self.shutdown;
-                server
-                    .serve(&self.sites, arrived, self.render, service, shutdown)
-                    .await;
+                server.serve(house, arrived, service).await;
             }
             Err(error) => {
-                self.refused.inc();
+                self.presence.counters().refused.inc();
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::debug!(%error, cause, "connection ended before its first request");
             }
@@ -148,24 +184,31 @@ impl Visit {
 struct Open {
     tasks: JoinSet<()>,
     full: bool,
-    name: Arc<str>,
     shared: Arc<Shared>,
-    counters: ConnectionCounters,
+    counters: CountersOf,
 }
 
 impl Open {
     fn begin(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
-        self.counters.accepted.inc();
-        self.counters.open.inc();
         self.tasks.spawn(connection);
     }
 
+    /// Where that is counted which is of no one listener at this socket.
+    fn counters(&self) -> Arc<ConnectionCounters> {
+        let sites = self.shared.sites.load();
+        sites.first().counters(&self.counters).clone()
+    }
+
+    fn name(&self) -> Arc<str> {
+        self.shared.sites.load().first().name.clone()
+    }
+
     fn ended(&mut self, how: Result<(), JoinError>) {
-        self.counters.open.dec();
         if let Err(error) = how
             && error.is_panic()
         {
-            tracing::error!(listener = &*self.name, "a panic ended a connection");
+            let listener = &*self.name();
+            tracing::error!(listener, "a panic ended a connection");
         }
     }
 
@@ -174,8 +217,8 @@ impl Open {
         let max = self.shared.sites.load().limits.max_connections;
         let full = self.tasks.len() >= max;
         if full && !self.full {
-            self.counters.full.inc();
-            let listener = &*self.name;
+            self.counters().full.inc();
+            let listener = &*self.name();
             tracing::warn!(listener, max, "no more connections accepted until one ends");
         }
         self.full = full;
@@ -184,7 +227,7 @@ impl Open {
 
     async fn drain(mut self, shutdown: &Shutdown) -> Drained {
         let mut drained = Drained::default();
-        let mut expired = std::pin::pin!(shutdown.expired());
+        let mut expired = pin!(shutdown.expired());
         loop {
             tokio::select! {
                 biased;
@@ -203,21 +246,14 @@ impl Open {
         while let Some(ended) = self.tasks.join_next().await {
             self.ended(ended);
         }
-        self.counters.cut.inc_by(drained.cut as u64);
-        let (listener, cut) = (&*self.name, drained.cut);
+        self.counters().cut.inc_by(drained.cut as u64);
+        let (listener, cut) = (&*self.name(), drained.cut);
         tracing::warn!(
             listener,
             cut,
             "connections cut at the end of the grace period"
         );
         drained
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        let left = i64::try_from(self.tasks.len()).unwrap_or(i64::MAX);
-        self.counters.open.dec_by(left);
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use http_body::{Frame, SizeHint};
 use portcullis_core::body::Body;
 use portcullis_core::error::Error;
@@ -39,6 +40,12 @@ pub(super) struct Activity {
     closing: AtomicBool,
     calls: AtomicU64,
     spent: AtomicBool,
+    /// Whether the client has closed its side during a call.
+    half_closed: AtomicBool,
+    /// Who waits for more of the request.
+    upload: AtomicWaker,
+    /// Whether it has stopped speaking HTTP.
+    tunnelled: AtomicBool,
 }
 
 impl Activity {
@@ -53,6 +60,9 @@ impl Activity {
             closing: AtomicBool::new(false),
             calls: AtomicU64::new(0),
             spent: AtomicBool::new(false),
+            half_closed: AtomicBool::new(false),
+            upload: AtomicWaker::new(),
+            tunnelled: AtomicBool::new(false),
         })
     }
 
@@ -68,6 +78,33 @@ impl Activity {
         self.busy.fetch_add(1, Ordering::Relaxed);
         self.phase.store(IDLE, Ordering::Relaxed);
         Busy(self.clone())
+    }
+
+    /// Notes that a tunnel begins, for which the client's end is one like any other.
+    pub(super) fn tunnel(&self) {
+        self.tunnelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a call is being answered.
+    pub(super) fn answers(&self) -> bool {
+        !self.rests() && !self.tunnelled.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the client has closed its side. Whoever waits for more of the request is told.
+    pub(super) fn half_close(&self) {
+        self.mark();
+        self.half_closed.store(true, Ordering::Release);
+        self.upload.wake();
+    }
+
+    /// Whether the client has closed its side: what was handed over by then is all of the request.
+    pub(super) fn is_half_closed(&self) -> bool {
+        self.half_closed.load(Ordering::Acquire)
+    }
+
+    /// Names who waits for more of the request.
+    pub(super) fn waits(&self, cx: &Context<'_>) {
+        self.upload.register(cx.waker());
     }
 
     /// Lets the next reply say that it is the last.
@@ -100,7 +137,8 @@ impl Activity {
         self.mark();
     }
 
-    fn mark(&self) {
+    /// Starts the present phase anew.
+    pub(super) fn mark(&self) {
         let since = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.since.store(since, Ordering::Relaxed);
     }
@@ -158,6 +196,8 @@ pub(super) struct Patience {
     pub(super) head: Duration,
     /// For a request to begin.
     pub(super) idle: Duration,
+    /// For something to send to a client that has closed its side.
+    pub(super) half_closed: Duration,
 }
 
 /// What is to be done about a connection.
@@ -208,18 +248,25 @@ impl Watch<'_> {
         self.armed = false;
     }
 
-    /// When patience ends; never while a call is under way.
+    /// When patience ends; never while a call is under way of which the client awaits the answer.
     fn deadline(&self) -> Option<Instant> {
         let activity = self.activity;
         if activity.busy.load(Ordering::Acquire) > 0 {
-            return None;
+            let half_closed = activity.half_closed.load(Ordering::Relaxed);
+            let half_closed = half_closed && activity.answers();
+            return half_closed.then(|| self.after(self.patience.half_closed));
         }
         if self.heads && activity.phase.load(Ordering::Relaxed) == BYTES {
             activity.phase.store(HEAD, Ordering::Relaxed);
             activity.mark();
         }
-        let since = Duration::from_nanos(activity.since.load(Ordering::Relaxed));
-        Some(activity.opened + since + self.allowed())
+        Some(self.after(self.allowed()))
+    }
+
+    /// So long after the present phase began.
+    fn after(&self, wait: Duration) -> Instant {
+        let since = Duration::from_nanos(self.activity.since.load(Ordering::Relaxed));
+        self.activity.opened + since + wait
     }
 
     fn allowed(&self) -> Duration {
@@ -233,7 +280,7 @@ impl Watch<'_> {
 
     fn expire(&mut self) -> Verdict {
         let head = self.activity.phase.load(Ordering::Relaxed) == HEAD;
-        if head || self.finishing {
+        if head || self.finishing || !self.activity.rests() {
             return Verdict::Cut;
         }
         self.finishing = true;

@@ -15,8 +15,9 @@ use super::io::Version;
 use super::proxy::{ProxyError, Said};
 use super::proxy_protocol::Origin;
 use super::sites::{Seat, Sites};
-use super::stream::{Rewound, Stream, Transport};
+use super::stream::{Stream, Transport};
 use super::tls::{TlsInfo, Unreadable};
+use crate::rewound::Rewound;
 
 /// A connection of which the first request is awaited.
 #[derive(Debug)]
@@ -113,7 +114,7 @@ impl Arrived {
             return Ok(self);
         };
         let before = std::mem::take(&mut self.before);
-        let io = Rewound { before, stream };
+        let io = Rewound::new(before, stream);
         let (tls, seat) = handshake(sites, io)
             .await
             .map_err(ArrivalError::Handshake)?;
@@ -131,7 +132,10 @@ impl Arrived {
     }
 }
 
-async fn handshake(sites: &Sites, io: Rewound) -> io::Result<(TlsStream<Rewound>, Seat)> {
+async fn handshake(
+    sites: &Sites,
+    io: Rewound<Stream>,
+) -> io::Result<(TlsStream<Rewound<Stream>>, Seat)> {
     let hello = LazyConfigAcceptor::new(Acceptor::default(), io).await?;
     // Only who has said hello takes a permit: silence keeps nobody waiting.
     let permit = sites.handshakes.acquire().await;

@@ -15,15 +15,17 @@ use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 use tower_service::Service;
 
-use super::Rendered;
+use super::Replies;
 use super::activity::{Activity, Patience, Verdict, Watch};
 use super::arrival::Arrived;
 use super::front::Front;
 use super::io::{Version, Watched, sniff};
+use super::presence::Presence;
 use super::shutdown::Shutdown;
 use super::sites::Sites;
 use super::stream::{Stream, Transport};
 use super::tunnels::Running;
+use crate::rewound::Rewound;
 
 /// The header fields the HTTP/1 parser keeps on its stack; any other number is allocated for each request.
 const ON_STACK: usize = 100;
@@ -54,24 +56,25 @@ impl Server {
             patience: Patience {
                 head: limits.header_read_timeout.get(),
                 idle: limits.idle_timeout.get(),
+                half_closed: limits.half_closed_timeout.get(),
             },
         }
     }
 
     /// Serves one connection until it ends, patience with it ends, or the calls under way when `shutdown`
     /// begins have ended.
-    pub(super) async fn serve<S>(
-        &self,
-        sites: &Arc<Sites>,
-        arrived: Arrived,
-        render: Rendered,
-        service: S,
-        shutdown: &Shutdown,
-    ) where
+    pub(super) async fn serve<S>(&self, house: House<'_>, arrived: Arrived, service: S)
+    where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
         S: Send + Sync + 'static,
         S::Future: Send + 'static,
     {
+        let House {
+            sites,
+            presence,
+            replies,
+            shutdown,
+        } = house;
         let activity = Activity::begin();
         let first = match (&arrived.transport, arrived.version) {
             (Transport::Plain(stream), None) => self.first(stream, arrived.before, shutdown).await,
@@ -80,22 +83,29 @@ impl Server {
         let Some((version, before)) = first else {
             return;
         };
-        let watched = Watched {
-            before,
-            socket: TokioIo::new(arrived.transport),
+        let half_closed = self.patience.half_closed;
+        let watched = TokioIo::new(Watched {
+            socket: Rewound::new(before, arrived.transport),
             activity: activity.clone(),
-        };
+            half_closes: version == Version::H1 && !half_closed.is_zero(),
+            ended: false,
+        });
         let front = Front {
             service,
             sites: sites.clone(),
             seat: arrived.seat,
             info: arrived.info,
-            render,
+            replies,
+            presence: sites
+                .seated(arrived.seat)
+                .is_none()
+                .then(|| presence.clone()),
             activity: activity.clone(),
         };
         let drive = Drive {
             activity: &activity,
             patience: self.patience,
+            presence,
             shutdown,
         };
         match version {
@@ -152,9 +162,18 @@ fn http2(limits: &ListenerLimits) -> http2::Builder<TokioExecutor> {
     h2
 }
 
+/// What a connection has of the listener it came to.
+pub(super) struct House<'a> {
+    pub(super) sites: &'a Arc<Sites>,
+    pub(super) presence: &'a Arc<Presence>,
+    pub(super) replies: Replies,
+    pub(super) shutdown: &'a Shutdown,
+}
+
 struct Drive<'a> {
     activity: &'a Arc<Activity>,
     patience: Patience,
+    presence: &'a Presence,
     shutdown: &'a Shutdown,
 }
 
@@ -169,6 +188,17 @@ impl Drive<'_> {
         }
         let linger = linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
         pin!(unconstrained(linger.as_mut())).poll(cx).is_ready()
+    }
+
+    /// A client that leaves is no event of ours. One that does not speak HTTP is counted.
+    fn note(&self, end: hyper::Result<()>) {
+        let Err(error) = end else { return };
+        let source = std::error::Error::source(&error);
+        let of_h2 = source.and_then(|source| source.downcast_ref::<h2::Error>());
+        if error.is_parse() || of_h2.is_some_and(h2::Error::is_library) {
+            self.presence.counters().malformed.inc();
+        }
+        tracing::debug!(%error, "connection ended early");
     }
 
     /// Polls `connection` to its end, and then what it was upgraded to. `finish` asks it to end after the calls
@@ -196,7 +226,7 @@ impl Drive<'_> {
             }
             loop {
                 if !ended && let Poll::Ready(end) = connection.as_mut().poll(cx) {
-                    log(end);
+                    self.note(end);
                     ended = true;
                 }
                 if tunnels.is_any(&self.activity.tunnels) {
@@ -240,10 +270,3 @@ pub(super) async fn lingering(shutdown: &Shutdown) {
 
 /// A timer, once there is need of it.
 type Linger = Option<Pin<Box<Sleep>>>;
-
-fn log(end: hyper::Result<()>) {
-    if let Err(error) = end {
-        // A client that leaves or does not speak HTTP is no event of ours.
-        tracing::debug!(%error, "connection ended early");
-    }
-}

@@ -12,17 +12,19 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use portcullis_core::body::Body;
+use portcullis_core::context::{Certificate, Source};
 use portcullis_core::error::Error;
 use portcullis_core::route::RequestHead;
 use tower_service::Service;
 
 use super::activity::{Activity, Busy, Counted};
+use super::presence::Presence;
 use super::redirect::redirect;
 use super::request_body::{Begun, RequestBody, too_large};
 use super::sites::{Seat, Site, Sites};
 use super::tls::TlsInfo;
 use super::tunnels::Tunnels;
-use super::{Rendered, codes};
+use super::{OwnReply, Replies, codes};
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
@@ -61,6 +63,23 @@ impl ConnectionInfo {
             tls: None,
         }
     }
+
+    /// Who the client is, as policies ask.
+    pub(crate) fn source(&self) -> Source {
+        let client = self.tls.as_ref().and_then(|tls| tls.client.as_ref());
+        let source = Source::new(self.peer);
+        match client {
+            Some(client) => source.certificate(Arc::new(Certificate {
+                subject: client.subject.clone(),
+                subject_alt_names: client
+                    .subject_alt_names
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+            })),
+            None => source,
+        }
+    }
 }
 
 /// A service as the server below wants it, for one connection.
@@ -70,7 +89,9 @@ pub(super) struct Front<S> {
     pub(super) sites: Arc<Sites>,
     pub(super) seat: Seat,
     pub(super) info: ConnectionInfo,
-    pub(super) render: Rendered,
+    pub(super) replies: Replies,
+    /// Of a connection whose listener is not known before its first request.
+    pub(super) presence: Option<Arc<Presence>>,
     pub(super) activity: Arc<Activity>,
 }
 
@@ -89,13 +110,13 @@ where
         let last = spent.is_some_and(|max| self.activity.spend(max));
         let close = last && request.version() < Version::HTTP_2;
         let (state, begun) = match self.check(&request) {
-            Ok(site) => self.enter(site, request),
-            Err(error) => (
-                State::Answered {
-                    reply: Some(self.refuse(request, &error)),
-                },
-                None,
-            ),
+            Ok(site) => {
+                if let Some(presence) = &self.presence {
+                    presence.settle(site);
+                }
+                self.enter(site, request)
+            }
+            Err(error) => (self.answer(None, request, Err(error)), None),
         };
         Call {
             state,
@@ -124,8 +145,7 @@ impl<S: Clone> Front<S> {
     fn enter<F>(&self, site: &Site, request: Request<Incoming>) -> (State<S, F>, Option<Begun>) {
         if let Some(to) = &site.redirect {
             let reply = redirect(to, &request);
-            let reply = reply.unwrap_or_else(|error| self.refuse(request, &error));
-            return (State::Answered { reply: Some(reply) }, None);
+            return (self.answer(Some(site), request, reply), None);
         }
         let (mut request, begun) = self.adapt(request);
         let extensions = request.extensions_mut();
@@ -154,12 +174,28 @@ impl<S: Clone> Front<S> {
         let begun = Begun::default();
         let (max, patience) = (limits.max_body_bytes.get(), limits.body_read_timeout.get());
         let body = RequestBody::new(body, max, patience, begun.clone());
+        let activity = (parts.version < Version::HTTP_2).then(|| self.activity.clone());
+        let body = body.of_connection(activity);
         (Request::from_parts(parts, Body::new(body)), Some(begun))
     }
 
-    fn refuse(&self, request: Request<Incoming>, error: &Error) -> Response<Body> {
-        let (head, _) = request.into_parts();
-        self.render.pick(&head).whole(error)
+    /// Answers here, for this listener if it is known.
+    fn answer<F>(
+        &self,
+        site: Option<&Site>,
+        request: Request<Incoming>,
+        own: OwnReply,
+    ) -> State<S, F> {
+        let (mut head, _) = request.into_parts();
+        let mut info = self.info.clone();
+        if let Some(site) = site {
+            info.listener = site.name.clone();
+        }
+        head.extensions.insert(info);
+        let request = Request::from_parts(head, Body::empty());
+        State::Answered {
+            reply: Some(self.replies.write(request, own)),
+        }
     }
 }
 

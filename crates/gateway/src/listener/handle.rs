@@ -1,14 +1,16 @@
 //! The first stretch of the line: changing a listener while it serves.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use portcullis_core::config::{Address, ConfigError};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use super::ListenerConfig;
 use super::sites::Sites;
+use super::{ListenerConfig, socket};
 
 /// What a listener's handle and its loop both hold.
 #[derive(Debug)]
@@ -17,14 +19,19 @@ pub(super) struct Shared {
     /// Told of when `sites` has become another.
     pub(super) changed: Notify,
     address: Address,
+    socket: Weak<TcpListener>,
+    /// Whether another listener has taken over the socket.
+    pub(super) released: AtomicBool,
 }
 
 impl Shared {
-    pub(super) fn new(sites: Sites, address: Address) -> Self {
+    pub(super) fn new(sites: Sites, address: Address, socket: Weak<TcpListener>) -> Self {
         Self {
             sites: ArcSwap::from_pointee(sites),
             changed: Notify::new(),
             address,
+            socket,
+            released: AtomicBool::new(false),
         }
     }
 }
@@ -53,6 +60,16 @@ impl ListenerHandle {
         self.0.sites.store(Arc::new(sites));
         self.0.changed.notify_waiters();
         Ok(())
+    }
+
+    /// Its socket once more, for a listener that is to take its place; none of a unix socket.
+    pub(crate) fn share(&self) -> Option<std::net::TcpListener> {
+        socket::duplicate(&*self.0.socket.upgrade()?).ok()
+    }
+
+    /// Leaves the socket, and who waits there, to whoever has taken it over.
+    pub(crate) fn release(&self) {
+        self.0.released.store(true, Ordering::Relaxed);
     }
 
     /// Whether its connections are encrypted.

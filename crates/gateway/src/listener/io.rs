@@ -1,17 +1,17 @@
-//! The first stretch of the line: a client's socket, with the bytes already read from it put back.
+//! The first stretch of the line: a client's socket: the version of HTTP its first bytes tell, and its reads and writes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::Activity;
 use super::stream::{Stream, Transport};
 use crate::joined::{Room, join};
+use crate::rewound::Rewound;
 
 /// The 24 bytes an HTTP/2 client begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -77,44 +77,62 @@ fn version(seen: &[u8]) -> Option<Version> {
     }
 }
 
-/// A client's socket. What was read before the server began comes first; later reads are noted.
+/// A client's socket, whose reads are noted.
+///
+/// Where `half_closes`, its end is kept back while a call is answered: the client may have closed its own side
+/// alone, and wait for the rest.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) before: Bytes,
-    pub(super) socket: TokioIo<Transport>,
+    pub(super) socket: Rewound<Transport>,
     pub(super) activity: Arc<Activity>,
+    pub(super) half_closes: bool,
+    /// Whether the end was read.
+    pub(super) ended: bool,
 }
 
-impl Read for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        if !self.before.is_empty() {
-            let n = self.before.len().min(buf.remaining());
-            buf.put_slice(&self.before.split_to(n));
-            if self.before.is_empty() {
-                // Even an empty slice keeps its allocation.
-                self.before = Bytes::new();
-            }
-            return Poll::Ready(Ok(()));
+impl Watched {
+    /// Whether the end is not to be seen yet.
+    fn keeps_end_back(&self) -> bool {
+        self.half_closes && self.activity.answers()
+    }
+
+    fn wrote(&self, written: &Poll<io::Result<usize>>) {
+        if self.ended && written.is_ready() {
+            self.activity.mark();
         }
-        let polled = Pin::new(&mut self.socket).poll_read(cx, buf);
-        if polled.is_ready() {
-            self.activity.read();
-        }
-        polled
     }
 }
 
-impl Write for Watched {
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.ended && self.keeps_end_back() {
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
+        self.activity.read();
+        if buf.filled().len() == before && buf.remaining() > 0 && self.keeps_end_back() {
+            self.ended = true;
+            self.activity.half_close();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Watched {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, buf)
+        let written = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.wrote(&written);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -135,10 +153,13 @@ impl Write for Watched {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut room = Room::new();
-        if join(bufs, &mut room) {
-            return Pin::new(&mut self.socket).poll_write(cx, &room);
-        }
-        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+        let written = if join(bufs, &mut room) {
+            Pin::new(&mut self.socket).poll_write(cx, &room)
+        } else {
+            Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+        };
+        self.wrote(&written);
+        written
     }
 }
 

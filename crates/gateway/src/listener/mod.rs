@@ -15,6 +15,7 @@ mod connection;
 mod front;
 mod handle;
 mod io;
+mod presence;
 mod proxy;
 #[doc(hidden)]
 pub mod proxy_protocol;
@@ -37,14 +38,15 @@ use std::fmt;
 use std::io::Error as IoError;
 use std::sync::Arc;
 
-use http::request::Parts;
 use portcullis_core::body::Body;
 use portcullis_core::config::{Address, ConfigError};
-use portcullis_core::respond::{PickRender, Problem, Render};
+use portcullis_core::error::Error;
+use portcullis_core::respond::{Problem, Render};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tower_service::Service;
 
+pub(crate) use accept::CLOSING;
 #[cfg(feature = "providers")]
 pub(crate) use check::answers;
 pub use check::{check, check_shared};
@@ -60,8 +62,9 @@ pub use tls::{ClientIdentity, NotAfter, SubjectAltName, TlsInfo};
 pub use tunnels::Tunnels;
 
 use handle::Shared;
+use presence::CountersOf;
 use sites::Sites;
-use socket::{Binding, Socket};
+use socket::{Binding, Owner, Socket};
 
 /// What a listener counts. Clones share the counts; those of a listener without metrics go nowhere.
 #[derive(Clone, Debug, Default)]
@@ -79,6 +82,8 @@ pub struct ConnectionCounters {
     pub cut: Counter,
     /// Connections closed before their first request: the TLS handshake failed, or the header of a proxy.
     pub refused: Counter,
+    /// Connections ended for what the client sent as HTTP and is none. HTTP/1 clients were told 400 or 431.
+    pub malformed: Counter,
     /// When the listener's certificates end.
     pub not_after: NotAfter,
 }
@@ -97,25 +102,35 @@ pub struct Drained {
 pub struct Listener {
     socket: Socket,
     local: Address,
-    name: Arc<str>,
     shared: Arc<Shared>,
-    counters: ConnectionCounters,
-    render: Rendered,
+    counters: CountersOf,
+    replies: Replies,
 }
 
-/// How the errors of the listener itself are written.
-#[derive(Clone)]
-struct Rendered(Arc<dyn PickRender + Send + Sync>);
+/// What a listener answers itself, instead of handing a request on: a redirect, or an error.
+pub type OwnReply = Result<http::Response<Body>, Error>;
 
-impl Rendered {
-    fn pick(&self, head: &Parts) -> Arc<dyn Render> {
-        self.0.pick(head)
+/// How that is written.
+#[derive(Clone)]
+struct Replies(Arc<dyn Fn(http::Request<Body>, OwnReply) -> http::Response<Body> + Send + Sync>);
+
+impl Replies {
+    fn write(&self, request: http::Request<Body>, own: OwnReply) -> http::Response<Body> {
+        (self.0)(request, own)
     }
 }
 
-impl fmt::Debug for Rendered {
+impl Default for Replies {
+    fn default() -> Self {
+        Self(Arc::new(|_, own| {
+            own.unwrap_or_else(|error| Problem.whole(&error))
+        }))
+    }
+}
+
+impl fmt::Debug for Replies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Rendered")
+        f.write_str("Replies")
     }
 }
 
@@ -162,11 +177,14 @@ impl Listener {
         bound.map_err(|source| BindError::of(first, source))
     }
 
-    /// Writes the errors of the listener itself as `pick` says, such as 421. By default they are RFC 9457
-    /// problem details.
+    /// Lets `write` see what the listener answers itself, such as 421, and write it. The request has its
+    /// [`ConnectionInfo`] and no body. By default errors are RFC 9457 problem details.
     #[must_use]
-    pub fn with_render(mut self, pick: impl PickRender + Send + Sync + 'static) -> Self {
-        self.render = Rendered(Arc::new(pick));
+    pub fn with_replies(
+        mut self,
+        write: impl Fn(http::Request<Body>, OwnReply) -> http::Response<Body> + Send + Sync + 'static,
+    ) -> Self {
+        self.replies = Replies(Arc::new(write));
         self
     }
 
@@ -188,27 +206,46 @@ impl Listener {
         sharing: &[ListenerConfig],
         socket: std::net::TcpListener,
     ) -> std::io::Result<Self> {
+        Self::over_socket(sharing, Socket::of(socket, Owner::Shared)?)
+    }
+
+    /// Takes over the socket of a listener that [lets go](ListenerHandle::release) of it.
+    pub(crate) fn after(
+        sharing: &[ListenerConfig],
+        socket: std::net::TcpListener,
+    ) -> std::io::Result<Self> {
+        Self::over_socket(sharing, Socket::of(socket, Owner::Alone)?)
+    }
+
+    fn over_socket(sharing: &[ListenerConfig], socket: Socket) -> std::io::Result<Self> {
         let sites = Sites::new(sharing, None).map_err(invalid)?;
-        Self::over(&sharing[0], sites, Socket::of(socket)?)
+        Self::over(&sharing[0], sites, socket)
     }
 
     fn over(first: &ListenerConfig, sites: Sites, socket: Socket) -> std::io::Result<Self> {
         Ok(Self {
             local: socket.local_addr()?,
+            shared: Arc::new(Shared::new(sites, first.address.clone(), socket.lent())),
             socket,
-            name: first.name.clone(),
-            shared: Arc::new(Shared::new(sites, first.address.clone())),
-            counters: ConnectionCounters::default(),
-            render: Rendered(Arc::new(|_: &Parts| -> Arc<dyn Render> {
-                Arc::new(Problem)
-            })),
+            counters: CountersOf::new(|_| ConnectionCounters::default()),
+            replies: Replies::default(),
         })
     }
 
-    /// Counts connections here.
+    /// Counts connections here, whichever listener they are for.
     #[must_use]
-    pub fn with_counters(mut self, counters: ConnectionCounters) -> Self {
-        self.counters = counters;
+    pub fn with_counters(self, counters: ConnectionCounters) -> Self {
+        self.with_counters_of(move |_| counters.clone())
+    }
+
+    /// Counts connections under the name of their listener. What cannot be told apart, such as how often the
+    /// socket was full or a handshake failed, counts under the first of those that share the address.
+    #[must_use]
+    pub fn with_counters_of(
+        mut self,
+        of: impl Fn(&Arc<str>) -> ConnectionCounters + Send + Sync + 'static,
+    ) -> Self {
+        self.counters = CountersOf::new(of);
         self
     }
 
@@ -243,7 +280,6 @@ impl Listener {
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listener")
-            .field("name", &self.name)
             .field("local", &self.local)
             .finish_non_exhaustive()
     }

@@ -1,22 +1,22 @@
 //! The first stretch of the line: who the client is behind a proxy that says so.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
-use ipnet::IpNet;
-use portcullis_core::config::{Address, ConfigError, Pointer, ProxyProtocolMode};
+use portcullis_core::config::{Address, ConfigError, ProxyProtocolMode};
 
 use super::proxy_protocol::{Malformed, Origin, Parsed, parse};
 use super::stream::Stream;
 use super::{ListenerConfig, io as sockets};
+use crate::network::Network;
 
 /// The proxies a listener believes.
 #[derive(Debug)]
 pub(super) struct Proxies {
     required: bool,
     /// None believes whoever connects, as on a unix socket.
-    trusted: Option<Box<[IpNet]>>,
+    trusted: Option<Box<[Network]>>,
 }
 
 /// What a proxy said, and what had been read behind it.
@@ -62,7 +62,11 @@ impl Proxies {
         }
         let mut trusted = Vec::with_capacity(wanted.trusted_sources.len());
         for (index, text) in wanted.trusted_sources.iter().enumerate() {
-            trusted.push(range(text, &at.index(index))?);
+            let trust = Network::parse(text).map_err(|what| {
+                ConfigError::new(at.index(index), what)
+                    .hint("write it as `10.0.0.0/8` or `192.0.2.7`")
+            });
+            trusted.push(trust?);
         }
         Ok(Some(Self {
             required: wanted.mode == ProxyProtocolMode::Required,
@@ -74,7 +78,7 @@ impl Proxies {
         let Some(trusted) = &self.trusted else {
             return true;
         };
-        peer.is_some_and(|peer| trusted.iter().any(|range| range.contains(&peer.ip())))
+        peer.is_some_and(|peer| trusted.iter().any(|range| range.contains(peer.ip())))
     }
 
     /// Reads the header a connection from `peer` begins with.
@@ -110,16 +114,4 @@ impl Proxies {
             }
         }
     }
-}
-
-/// An address or a range of them. One of IPv4 written as IPv6 is meant as the client's address is shown.
-fn range(text: &str, at: &Pointer) -> Result<IpNet, ConfigError> {
-    let address = text
-        .parse::<IpAddr>()
-        .map(|ip| IpNet::from(ip.to_canonical()));
-    let range = address.or_else(|_| text.parse::<IpNet>());
-    range.map_err(|_| {
-        ConfigError::new(at, "neither an address nor a range of them")
-            .hint("write it as `10.0.0.0/8` or `192.0.2.7`")
-    })
 }

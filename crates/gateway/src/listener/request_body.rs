@@ -13,6 +13,7 @@ use portcullis_core::error::{BoxError, Error, codes};
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
 
+use super::activity::Activity;
 use super::codes::BODY_TIMEOUT;
 
 /// The bytes that must arrive for the wait to begin anew. Less is a client that only keeps its connection.
@@ -39,6 +40,8 @@ pub(super) struct RequestBody<B = Incoming> {
     max: u64,
     seen: u64,
     patience: Option<Patience>,
+    /// Of a connection whose end may be kept back: then what is there is all.
+    connection: Option<Arc<Activity>>,
 }
 
 /// How long the body has been waited for since it last made progress.
@@ -75,7 +78,14 @@ impl<B> RequestBody<B> {
             max,
             seen: 0,
             patience,
+            connection: None,
         }
+    }
+
+    /// Asks this connection whether there is more to come.
+    pub(super) fn of_connection(mut self, connection: Option<Arc<Activity>>) -> Self {
+        self.connection = connection;
+        self
     }
 }
 
@@ -138,8 +148,21 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
+        let connection = this.connection.as_deref();
+        // Before the look: what is handed over between the two is not missed.
+        let all = connection.is_some_and(Activity::is_half_closed);
         let polled = Pin::new(&mut this.inner).poll_frame(cx);
         if polled.is_pending() {
+            if all {
+                let error = Error::new(&codes::BODY_BROKEN, codes::BODY_BROKEN.about);
+                return Poll::Ready(Some(Err(error)));
+            }
+            if let Some(connection) = connection {
+                connection.waits(cx);
+                if connection.is_half_closed() {
+                    cx.waker().wake_by_ref();
+                }
+            }
             let over = this.patience.as_mut().is_some_and(|p| p.is_over(cx));
             if over {
                 let error = Error::new(&BODY_TIMEOUT, BODY_TIMEOUT.about);

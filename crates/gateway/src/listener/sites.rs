@@ -1,6 +1,6 @@
 //! The first stretch of the line: the listeners that share a socket, and which of them a request is for.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use portcullis_core::config::{ConfigError, ListenerLimits, ListenerRedirect, Pointer};
 use portcullis_core::error::{Code, Error};
@@ -9,9 +9,10 @@ use rustls::ServerConfig;
 use tokio::sync::Semaphore;
 
 use super::connection::Server;
+use super::presence::CountersOf;
 use super::proxy::Proxies;
 use super::tls::{self, Certificates, Tls};
-use super::{ListenerConfig, check, codes};
+use super::{ConnectionCounters, ListenerConfig, check, codes};
 
 /// One listener of those that share a socket.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub(super) struct Site {
     pub(super) redirect: Option<ListenerRedirect>,
     hostname: Option<HostMatch>,
     tls: Option<Tls>,
+    counters: OnceLock<Arc<ConnectionCounters>>,
 }
 
 impl Site {
@@ -35,7 +37,13 @@ impl Site {
             hostname: hostname
                 .map_err(|error| ConfigError::new(at.key("hostname"), error.to_string()))?,
             tls: tls.transpose()?,
+            counters: OnceLock::new(),
         })
+    }
+
+    /// Where its connections are counted.
+    pub(super) fn counters(&self, of: &CountersOf) -> &Arc<ConnectionCounters> {
+        self.counters.get_or_init(|| Arc::new(of.of(&self.name)))
     }
 
     /// How narrow its hostname is: an exact one before a wildcard, a longer one before a shorter one.
@@ -59,6 +67,8 @@ impl Site {
 pub(super) struct Sites {
     /// The narrowest hostname first.
     all: Box<[Site]>,
+    /// Which of them configuration names first.
+    first: usize,
     pub(super) server: Server,
     pub(super) limits: ListenerLimits,
     pub(super) proxies: Option<Proxies>,
@@ -88,6 +98,7 @@ impl Sites {
         }
         all.sort_by_key(|site| std::cmp::Reverse(site.narrowness()));
         let limits = first.limits.clone();
+        let position = all.iter().position(|site| *site.name == *first.name);
         let lone = all.len() == 1 && all[0].hostname.is_none();
         let certificates = all[0].tls.as_ref().map_or(0, |tls| tls.certificates.len());
         Ok(Self {
@@ -97,12 +108,26 @@ impl Sites {
             refusing: all[0].tls.is_some().then(tls::refusing),
             open: lone && certificates <= 1,
             all: all.into(),
+            first: position.unwrap_or_default(),
             limits,
         })
     }
 
     fn named(&self, name: &str) -> Option<&Site> {
         self.all.iter().find(|site| *site.name == *name)
+    }
+
+    /// The listener the socket is named after.
+    pub(super) fn first(&self) -> &Site {
+        &self.all[self.first]
+    }
+
+    /// The listener a connection is for, where that is known before any request.
+    pub(super) fn seated(&self, seat: Seat) -> Option<&Site> {
+        if let [only] = &*self.all {
+            return Some(only);
+        }
+        Some(&self.all[seat.0?])
     }
 
     pub(super) fn is_encrypted(&self) -> bool {

@@ -4,12 +4,13 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio_rustls::server::TlsStream;
+
+use crate::rewound::Rewound;
 
 /// A socket as it was accepted.
 #[derive(Debug)]
@@ -37,18 +38,11 @@ impl Stream {
     }
 }
 
-/// A socket and what was read from it too early, which comes first.
-#[derive(Debug)]
-pub(super) struct Rewound {
-    pub(super) before: Bytes,
-    pub(super) stream: Stream,
-}
-
 /// What HTTP is spoken over.
 #[derive(Debug)]
 pub(super) enum Transport {
     Plain(Stream),
-    Tls(Box<TlsStream<Rewound>>),
+    Tls(Box<TlsStream<Rewound<Stream>>>),
 }
 
 /// Hands a method on to whatever is inside.
@@ -111,7 +105,7 @@ impl AsyncWrite for Transport {
 /// The same for a socket that is about to be encrypted.
 macro_rules! either {
     ($self:expr, $inner:ident => $call:expr) => {
-        match &mut $self.get_mut().stream {
+        match $self.get_mut() {
             Stream::Tcp($inner) => $call,
             #[cfg(unix)]
             Stream::Unix($inner) => $call,
@@ -119,22 +113,17 @@ macro_rules! either {
     };
 }
 
-impl AsyncRead for Rewound {
+impl AsyncRead for Stream {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.before.is_empty() {
-            let n = self.before.len().min(buf.remaining());
-            buf.put_slice(&self.before.split_to(n));
-            return Poll::Ready(Ok(()));
-        }
         either!(self, inner => Pin::new(inner).poll_read(cx, buf))
     }
 }
 
-impl AsyncWrite for Rewound {
+impl AsyncWrite for Stream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -160,10 +149,10 @@ impl AsyncWrite for Rewound {
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.stream {
-            Stream::Tcp(inner) => inner.is_write_vectored(),
+        match self {
+            Self::Tcp(inner) => inner.is_write_vectored(),
             #[cfg(unix)]
-            Stream::Unix(inner) => inner.is_write_vectored(),
+            Self::Unix(inner) => inner.is_write_vectored(),
         }
     }
 }

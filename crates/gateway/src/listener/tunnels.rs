@@ -26,6 +26,7 @@ impl Tunnels {
     /// Runs `tunnel` beside the connection, on its task, until either ends.
     pub fn run(&self, tunnel: impl Future<Output = ()> + Send + 'static) {
         let busy = self.0.call();
+        self.0.tunnel();
         let tunnel = Box::pin(async move {
             tunnel.await;
             drop(busy);

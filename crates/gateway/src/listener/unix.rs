@@ -40,7 +40,7 @@ fn open_beside(
     fs::rename(beside, path)?;
     let file = SocketFile {
         path: path.to_owned(),
-        identity: (found.dev(), found.ino()),
+        identity: Some((found.dev(), found.ino())),
     };
     Ok((listener, file))
 }
@@ -71,17 +71,28 @@ fn refuse_taken(path: &Path) -> io::Result<()> {
 #[derive(Debug)]
 pub(super) struct SocketFile {
     pub(super) path: PathBuf,
-    identity: (u64, u64),
+    /// None once it is removed.
+    identity: Option<(u64, u64)>,
 }
 
-impl Drop for SocketFile {
-    fn drop(&mut self) {
+impl SocketFile {
+    /// Removes it before its socket is closed: nobody new finds the way.
+    pub(super) fn remove(&mut self) {
+        let Some(identity) = self.identity.take() else {
+            return;
+        };
         let ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|found| (found.dev(), found.ino()) == self.identity);
+            .is_ok_and(|found| (found.dev(), found.ino()) == identity);
         if ours && let Err(error) = fs::remove_file(&self.path) {
             let path = self.path.display();
             tracing::warn!(%path, %error, "cannot remove the socket");
         }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        self.remove();
     }
 }
 

@@ -62,6 +62,8 @@ impl Gather {
             self.part(policy.name.as_bytes());
             self.part(&[u8::from(policy.id.is_some())]);
             self.part(policy.id.as_deref().unwrap_or_default().as_bytes());
+            self.part(&[u8::from(policy.when.is_some())]);
+            self.part(policy.when.as_deref().unwrap_or_default().as_bytes());
             self.tree(&policy.body);
         }
         self

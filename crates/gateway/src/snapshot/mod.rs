@@ -5,6 +5,7 @@ mod digest;
 mod join;
 mod matching;
 pub(crate) mod offline;
+mod prices;
 mod services;
 mod settings;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use portcullis_core::Request;
+use portcullis_core::assemble::Stores;
 use portcullis_core::config::{Listener, ObjectId};
 use portcullis_core::protocol::{ArcService, Http};
 use portcullis_core::route::{RouteMatch, Table};
@@ -34,6 +36,8 @@ pub struct Snapshot {
     backends: BTreeMap<ObjectId, Arc<Made>>,
     routes: BTreeMap<ObjectId, Arc<Route>>,
     settings: Settings,
+    /// State of policies, handed from snapshot to snapshot.
+    stores: Stores,
     tables: HashMap<ObjectId, Table<Arc<Served>>, RandomState>,
 }
 
@@ -130,6 +134,7 @@ impl Snapshot {
         routes: BTreeMap<ObjectId, (usize, Arc<Route>)>,
         backends: BTreeMap<ObjectId, Arc<Made>>,
         settings: Settings,
+        stores: Stores,
     ) -> Self {
         let mut in_order: Vec<_> = routes.iter().collect();
         in_order.sort_by_key(|(id, (order, _))| (id.project.clone(), *order));
@@ -156,6 +161,7 @@ impl Snapshot {
                 .collect(),
             backends,
             settings,
+            stores,
             listeners,
         }
     }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portcullis_core::assemble::{AnyService, Build, BuildContext, Registry};
+use portcullis_core::assemble::{AnyService, Build, BuildContext, Registry, Stores};
 use portcullis_core::config::{
     self, Backend, BackendRef, ConfigError, Kind, ObjectId, Pointer, nearest,
 };
@@ -236,6 +236,10 @@ impl Build for Services<'_> {
 
     fn transport(&self, wanted: &config::Transport) -> Result<Transport, ConfigError> {
         self.transports.make(wanted)
+    }
+
+    fn stores(&self) -> Option<&Stores> {
+        Some(&self.previous.stores)
     }
 
     fn warn(&self, owner: &ObjectId, warning: ConfigError) {

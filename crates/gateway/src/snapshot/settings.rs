@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portcullis_core::config::{
-    AccessLog, Admin, Config, ConfigError, Kind, Loaded, ObjectId, Pointer, Report, Shutdown,
+    AccessLog, Admin, Config, ConfigError, Kind, Loaded, ObjectId, Pointer, Prices, Report,
+    Shutdown,
 };
+use portcullis_core::context;
 
-use super::Snapshot;
 use super::join::Unsure;
+use super::{Snapshot, prices};
 
 /// What is set once for the whole gateway.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +18,8 @@ pub struct Settings {
     admin: Option<Owned<Admin>>,
     access_log: Option<Owned<AccessLog>>,
     shutdown: Option<Owned<Shutdown>>,
+    prices: Option<Owned<Prices>>,
+    catalog: Option<Arc<dyn context::Prices>>,
 }
 
 /// A setting, and the project that sets it.
@@ -44,6 +48,11 @@ impl Settings {
         shutdown.map_or_else(Shutdown::default, |owned| owned.value.clone())
     }
 
+    /// What models cost.
+    pub fn prices(&self) -> Arc<dyn context::Prices> {
+        self.catalog.clone().unwrap_or_else(prices::published)
+    }
+
     /// What the projects set. Those that are `down` keep what they set in the last build, and a setting that
     /// was refused leaves that of the last build as it was.
     pub(super) fn read(
@@ -60,7 +69,13 @@ impl Settings {
             down,
             unsure,
         };
+        let asked = read.one("prices", |c| c.prices.as_ref(), last.prices.as_ref());
+        let catalog = asked.as_ref().map(|owned| prices::load(&owned.value));
+        // The file was read when the setting was checked. If it has gone since, what is known stays.
+        let catalog = catalog.and_then(|loaded| loaded.ok().or_else(|| last.catalog.clone()));
         Self {
+            catalog,
+            prices: asked,
             admin: read.one("admin", |c| c.admin.as_ref(), last.admin.as_ref()),
             access_log: read.one(
                 "accessLog",
@@ -120,7 +135,12 @@ pub(super) fn check(loaded: &Loaded, report: &mut Report) {
     once(loaded, report, "shutdown", |config| {
         config.shutdown.is_some()
     });
+    once(loaded, report, "prices", |config| config.prices.is_some());
     for config in loaded.projects.iter().map(|project| &project.config) {
+        if let Some(Err(e)) = config.prices.as_ref().map(prices::load) {
+            let id = config.id(Kind::Project, &config.project);
+            report.refuse(id, e.under(&Pointer::root().key("prices")));
+        }
         let open = config.admin.as_ref();
         if open.is_some_and(|admin| !admin.address.ip().is_loopback()) {
             let at = Pointer::root().key("admin").key("address");
@@ -138,10 +158,10 @@ fn once(loaded: &Loaded, report: &mut Report, key: &str, sets: impl Fn(&Config) 
         return;
     };
     for config in setting.filter(|config| sets(config)) {
-        let thing = if key == "admin" {
-            "the admin listener belongs"
-        } else {
-            "how the gateway stops is up"
+        let thing = match key {
+            "admin" => "the admin listener belongs",
+            "prices" => "what models cost is up",
+            _ => "how the gateway stops is up",
         };
         let what = format!("{thing} to project `{}`", owner.project);
         let error = ConfigError::new(Pointer::root().key(key), what);

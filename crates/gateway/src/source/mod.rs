@@ -1,6 +1,6 @@
 //! Before the request line: configurations from files or from code, and their errors shown in the file.
 
-mod document;
+pub(crate) mod document;
 mod expand;
 mod file;
 mod folder;

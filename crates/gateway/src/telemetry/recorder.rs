@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use portcullis_core::context::{Exchange, ExchangeSink};
+use portcullis_core::context::{Exchange, ExchangeSink, Prices};
 use tokio::sync::oneshot;
 
 use super::metrics::Tally;
@@ -20,6 +20,8 @@ pub struct RecorderConfig {
     pub metrics: Metrics,
     /// Where a line is written for each call; by default nowhere.
     pub access_log: Option<AccessLog>,
+    /// What models cost; by default nothing is known.
+    pub prices: Option<Arc<dyn Prices>>,
     /// Who gets the records afterwards. Each sink but the last gets a copy. They are called on the
     /// recorder's thread: one that waits holds the others up, one that panics loses that record.
     pub sinks: Vec<Arc<dyn ExchangeSink>>,
@@ -35,6 +37,7 @@ impl Default for RecorderConfig {
         Self {
             metrics: Metrics::default(),
             access_log: None,
+            prices: None,
             sinks: Vec::new(),
             capacity: 64 * 1024,
             gather: Duration::from_millis(20),
@@ -77,6 +80,7 @@ impl Recorder {
             tally: Tally::new(config.metrics),
             access_log: config.access_log,
             log_failed: false,
+            prices: config.prices,
             sinks: config.sinks,
         };
         let thread = std::thread::Builder::new().name("portcullis-records".into());
@@ -108,6 +112,12 @@ impl Recorder {
     pub fn set_access_log(&self, log: Option<AccessLog>) {
         self.queue.order(|orders| orders.access_log = Some(log));
     }
+
+    /// Prices calls anew, from the records on that come after a [`flush`](Self::flush): those that wait together are
+    /// priced alike.
+    pub fn set_prices(&self, prices: Arc<dyn Prices>) {
+        self.queue.order(|orders| orders.prices = Some(prices));
+    }
 }
 
 impl ExchangeSink for Recorder {
@@ -133,6 +143,7 @@ struct Handling {
     tally: Tally,
     access_log: Option<AccessLog>,
     log_failed: bool,
+    prices: Option<Arc<dyn Prices>>,
     sinks: Vec<Arc<dyn ExchangeSink>>,
 }
 
@@ -147,6 +158,9 @@ impl Handling {
                 self.access_log = log;
                 self.log_failed = false;
             }
+            if let Some(prices) = orders.prices {
+                self.prices = Some(prices);
+            }
             for done in orders.flushes {
                 // Whoever waited may have given up.
                 let _ = done.send(());
@@ -158,7 +172,10 @@ impl Handling {
     }
 
     fn handle(&mut self, records: &mut Vec<Record>) {
-        for record in &*records {
+        for record in &mut *records {
+            if let Some(prices) = &self.prices {
+                price(record, &**prices);
+            }
             self.tally.count(record);
             if let Some(log) = &mut self.access_log {
                 log.push(record);
@@ -194,6 +211,18 @@ impl Handling {
     }
 }
 
+/// Notes what each attempt cost, where that is known.
+fn price(record: &mut Exchange, prices: &dyn Prices) {
+    for attempt in &mut record.attempts {
+        let (Some(provider), Some(model)) = (attempt.provider, &attempt.model) else {
+            continue;
+        };
+        attempt.cost = attempt
+            .usage
+            .and_then(|tokens| Some(prices.price(provider, model)?.of(tokens)));
+    }
+}
+
 fn hand_on(sink: &dyn ExchangeSink, record: Box<Exchange>) {
     if catch_unwind(AssertUnwindSafe(|| sink.record(record))).is_err() {
         tracing::error!("a sink of records panicked");
@@ -207,6 +236,7 @@ mod tests {
 
     use parking_lot::Mutex;
     use portcullis_core::config::AccessLogFormat;
+    use portcullis_core::context::{Money, Price, Rates};
 
     use super::*;
     use crate::telemetry::sample;
@@ -266,6 +296,46 @@ mod tests {
         }
         recorder.flush().await;
         assert_eq!((one.0.lock().len(), two.0.lock().len()), (3, 3));
+    }
+
+    #[tokio::test]
+    async fn calls_are_priced_and_by_new_prices_from_the_moment_they_are_set() {
+        /// Only `gpt-5-mini` has a price: so many picodollars a token.
+        #[derive(Debug)]
+        struct Flat(u64);
+        impl Prices for Flat {
+            fn price(&self, provider: &str, model: &str) -> Option<Price> {
+                let each = Money::from_picodollars(self.0);
+                let rates = Rates {
+                    input: each,
+                    output: each,
+                    ..Rates::default()
+                };
+                (provider == "openai" && model == "gpt-5-mini").then(|| Price {
+                    rates,
+                    tiers: Vec::new(),
+                })
+            }
+        }
+        let sink = Arc::new(Collect(Mutex::default()));
+        let recorder = Recorder::start(RecorderConfig {
+            prices: Some(Arc::new(Flat(1))),
+            sinks: vec![sink.clone()],
+            ..never_by_itself()
+        });
+        let recorder = recorder.unwrap();
+        recorder.record(sample::chat());
+        recorder.flush().await;
+        recorder.set_prices(Arc::new(Flat(2)));
+        recorder.flush().await;
+        recorder.record(sample::chat());
+        let mut unknown = sample::chat();
+        unknown.attempts[1].model = Some("other".into());
+        recorder.record(unknown);
+        recorder.flush().await;
+        let costs: Vec<_> = sink.0.lock().iter().map(|record| record.cost()).collect();
+        let known = |amount| Some(Money::from_picodollars(amount));
+        assert_eq!(costs, [known(46), known(92), None]);
     }
 
     #[test]

@@ -71,6 +71,7 @@ fn attempts(context: &Context) {
     let mut usage = Tokens::new(12, 34);
     usage.reasoning = 5;
     record.usage = Some(usage);
+    record.provider = Some("openai");
     two.finish(Outcome::Completed);
 }
 

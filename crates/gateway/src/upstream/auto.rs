@@ -10,6 +10,7 @@ use super::{
     client::Shared,
     h1::{self, Link},
     h2,
+    line::Line,
     pool::Origin,
     request::RequestBody,
     room::Slot,
@@ -41,7 +42,7 @@ pub(super) async fn exchange(
 
 /// The version last agreed on with the origin, or the one agreed on now; the connection made for that
 /// waits in the pool. It is forgotten with the origin, when it has no connections any more.
-async fn agree(
+pub(super) async fn agree(
     client: &Shared,
     origin: &Arc<Origin>,
     limit: Duration,
@@ -66,7 +67,7 @@ async fn agree(
         .connect(origin, Offer::Either, left)
         .await?;
     let agreed = if stream.is_http2() {
-        let line = h2::Line::open(stream, origin, slot, client.max_head_bytes).await?;
+        let line = Line::open(stream, origin, slot, client.max_head_bytes).await?;
         origin.lines().push(line);
         HttpVersion::Http2
     } else {

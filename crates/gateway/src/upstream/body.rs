@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{ClientError, ErrorKind, h1::Link, h2::Permit, pool::Origin, timeout::Watch};
+use super::{ClientError, ErrorKind, h1::Link, line::Permit, pool::Origin, timeout::Watch};
 
 /// Frames of this size or more are passed on as they are: copying them would cost more than it
 /// saves.

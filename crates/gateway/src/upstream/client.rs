@@ -134,12 +134,11 @@ impl Shared {
         let wanted = extensions.remove::<HttpVersion>();
         let upgrade = extensions.remove::<Upgrade>().is_some();
         let terms = self.terms(&mut request)?;
-        if upgrade {
-            let origin = self.origin(&request, HttpVersion::Http1, terms)?;
-            return Box::pin(upgrade::exchange(self, origin, request, timeouts)).await;
-        }
         let usual = || terms.way.as_ref().map_or(self.version, |way| way.version);
         let version = wanted.unwrap_or_else(usual);
+        if upgrade {
+            return Box::pin(upgrade::exchange(self, request, version, terms, timeouts)).await;
+        }
         let origin = self.origin(&request, version, terms)?;
         match version {
             HttpVersion::Http1 => h1::exchange(self, origin, request, timeouts).await,

@@ -50,6 +50,8 @@ pub enum ErrorKind {
     Protocol,
     /// The request body ended with an error, which is the source.
     Body,
+    /// The upstream is spoken to in HTTP/2 and does not take upgrades there (RFC 8441).
+    Upgrade,
 }
 
 impl ErrorKind {
@@ -69,6 +71,7 @@ impl ErrorKind {
             Self::Closed => "upstream closed the connection early",
             Self::Protocol => "upstream sent an invalid response",
             Self::Body => "request body failed",
+            Self::Upgrade => "the upstream takes no upgrade over http/2",
         }
     }
 }

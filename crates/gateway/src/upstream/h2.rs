@@ -4,10 +4,7 @@ use std::{
     error::Error as _,
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -17,24 +14,20 @@ use http::{Request, Response, Version, header::HOST};
 use http_body_util::Full;
 use hyper::{
     body::Incoming,
-    client::conn::{
-        TrySendError,
-        http2::{Builder, Connection, SendRequest},
-    },
+    client::conn::{TrySendError, http2::SendRequest},
+    ext::Protocol,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use parking_lot::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::{
     BoxError, ClientError, ErrorKind, Timeouts,
     body::ResponseBody,
     client::Shared,
     host::NamedHost,
-    pool::{Open, Origin},
+    line::{Line, Permit},
+    pool::Origin,
     request::{Progress, RequestBody},
     room::{Room, Slot, Turn},
-    stream::Stream,
     timeout::Watch,
     tls::Offer,
 };
@@ -42,41 +35,9 @@ use super::{
 /// How often a request is sent again when connections refuse it untouched, as they do when the
 /// upstream is shutting them down.
 const TRIES: usize = 3;
-/// What a stream may receive before its reader has taken anything, and a connection for all.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
-/// A connection in use that does not answer a ping for `PING_TIMEOUT` is dead.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 type Answer = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 pub(super) type Place = (SendRequest<RequestBody>, Permit);
-type Conn = Connection<TokioIo<Stream>, RequestBody, TokioExecutor>;
-
-/// An HTTP/2 connection others may join. Closes when dropped and its last exchange is over.
-#[derive(Debug)]
-pub(super) struct Line {
-    sender: SendRequest<RequestBody>,
-    /// Run by a task, which leaves `None` at its end. Shared with it because it alone knows how many
-    /// streams the upstream allows.
-    connection: Arc<Mutex<Option<Conn>>>,
-    load: Arc<Load>,
-    born: Instant,
-}
-
-/// How many exchanges a connection carries.
-#[derive(Debug)]
-struct Load {
-    active: AtomicUsize,
-    /// The upstream has turned a stream away: it gets no further ones here.
-    leaving: AtomicBool,
-    unused_since: Mutex<Instant>,
-    room: Option<Arc<Room>>,
-}
-
-/// The right to one stream of a connection, given back when dropped.
-#[derive(Debug)]
-pub(super) struct Permit(Arc<Load>);
 
 /// Sends a request over a shared connection and waits for the head of the response. Sends it again
 /// only when a connection gives it back untouched, or when the upstream says that it has not begun with
@@ -93,12 +54,24 @@ pub(super) async fn exchange(
 
 /// The same, at first at this place.
 pub(super) async fn exchange_at(
-    mut place: Place,
+    place: Place,
     client: &Shared,
     origin: Arc<Origin>,
-    mut request: Request<RequestBody>,
+    request: Request<RequestBody>,
     timeouts: Timeouts,
 ) -> Result<Response<ResponseBody>, ClientError> {
+    let (response, permit) = send_at(place, client, &origin, request, timeouts).await?;
+    Ok(response.map(|body| ResponseBody::http2(body, permit, timeouts.idle)))
+}
+
+/// The same, with the stream still to be held.
+pub(super) async fn send_at(
+    mut place: Place,
+    client: &Shared,
+    origin: &Origin,
+    mut request: Request<RequestBody>,
+    timeouts: Timeouts,
+) -> Result<(Response<Incoming>, Permit), ClientError> {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(HOST);
     if let Some(named) = request.extensions_mut().remove::<NamedHost>() {
@@ -111,9 +84,7 @@ pub(super) async fn exchange_at(
         let mut progress = request.body().progress();
         let answer = pin!(sender.try_send_request(request));
         let mut refused = match head(answer, &mut progress, timeouts.first_byte).await? {
-            Ok(response) => {
-                return Ok(response.map(|body| ResponseBody::http2(body, permit, timeouts.idle)));
-            }
+            Ok(response) => return Ok((response, permit)),
             Err(refused) => refused,
         };
         let untouched = refused.take_message();
@@ -124,9 +95,9 @@ pub(super) async fn exchange_at(
             _ => return Err(error),
         };
         tries += 1;
-        permit.0.leaving.store(unseen, Relaxed);
+        permit.turned_away(unseen);
         drop(permit);
-        place = join(client, &origin, timeouts.connect).await?;
+        place = join(client, origin, timeouts.connect).await?;
     }
 }
 
@@ -145,6 +116,9 @@ impl Copy {
         head.uri = request.uri().clone();
         head.version = request.version();
         head.headers = request.headers().clone();
+        if let Some(protocol) = request.extensions().get::<Protocol>() {
+            head.extensions.insert(protocol.clone());
+        }
         Some(Self { head, body })
     }
 
@@ -285,108 +259,9 @@ fn place(origin: &Origin) -> Option<Place> {
     line.place(origin)
 }
 
-impl Line {
-    pub(super) async fn open(
-        stream: Stream,
-        origin: &Origin,
-        slot: Option<Slot>,
-        max_head_bytes: usize,
-    ) -> Result<Self, ClientError> {
-        let handshake = Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(u32::try_from(max_head_bytes).unwrap_or(u32::MAX))
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT)
-            .handshake(TokioIo::new(stream));
-        let (sender, connection): (_, Conn) = handshake
-            .await
-            .map_err(|error| ClientError::connection(error, false))?;
-        let connection = Arc::new(Mutex::new(Some(connection)));
-        tokio::spawn(run(Arc::clone(&connection), origin.count(slot)));
-        let born = Instant::now();
-        let load = Arc::new(Load {
-            active: AtomicUsize::new(0),
-            leaving: AtomicBool::new(false),
-            unused_since: Mutex::new(born),
-            room: origin.room().cloned(),
-        });
-        Ok(Self {
-            sender,
-            connection,
-            load,
-            born,
-        })
-    }
-
-    fn place(&self, origin: &Origin) -> Option<Place> {
-        let limit = self.streams(origin)?;
-        let free = |active| (active < limit).then_some(active + 1);
-        self.load.active.fetch_update(Relaxed, Relaxed, free).ok()?;
-        Some((self.sender.clone(), Permit(Arc::clone(&self.load))))
-    }
-
-    /// How many exchanges it may carry; none, if it takes no new ones.
-    fn streams(&self, origin: &Origin) -> Option<usize> {
-        if !self.is_open() || origin.is_outlived(self.born) {
-            return None;
-        }
-        let connection = self.connection.lock();
-        Some(connection.as_ref()?.current_max_send_streams())
-    }
-
-    /// How many exchanges it carries, with those less than half full as if they carried none; none, if
-    /// it is full.
-    fn load(&self, origin: &Origin) -> Option<usize> {
-        let limit = self.streams(origin)?;
-        let active = self.load.active.load(Relaxed);
-        (active < limit).then_some(if active < limit.div_ceil(2) {
-            0
-        } else {
-            active
-        })
-    }
-
-    /// Whether it is open and carries no exchange.
-    pub(super) fn is_idle(&self) -> bool {
-        self.is_open() && self.load.active.load(Relaxed) == 0
-    }
-
-    fn is_open(&self) -> bool {
-        !self.sender.is_closed() && !self.load.leaving.load(Relaxed)
-    }
-
-    /// Whether to keep it: it is open, and in use, or not too old and used less than `time` ago. What is
-    /// under way on one that is not kept ends undisturbed.
-    pub(super) fn is_wanted(&self, origin: &Origin, time: Duration) -> bool {
-        let in_use = self.load.active.load(Relaxed) > 0;
-        let young = || self.load.unused_since.lock().elapsed() < time;
-        self.is_open() && (in_use || !origin.is_outlived(self.born) && young())
-    }
-}
-
-/// Runs the connection to its end.
-async fn run(connection: Arc<Mutex<Option<Conn>>>, open: Open) {
-    let end = poll_fn(|cx| match connection.lock().as_mut() {
-        Some(connection) => Pin::new(connection).poll(cx),
-        None => Poll::Ready(Ok(())),
-    });
-    if let Err(error) = end.await {
-        tracing::debug!(%error, "http/2 connection failed");
-    }
-    let ended = connection.lock().take();
-    drop(ended);
-    drop(open);
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if self.0.active.fetch_sub(1, Relaxed) == 1 {
-            *self.0.unused_since.lock() = Instant::now();
-        }
-        if let Some(room) = &self.0.room {
-            room.nudge();
-        }
-    }
+/// What the connection of `place` [says](Line::takes_protocols) of protocols.
+pub(super) fn takes_protocols(origin: &Origin, place: &Place) -> Option<bool> {
+    let lines = origin.lines();
+    let line = lines.iter().find(|line| line.is_of(&place.1));
+    line.map_or(Some(false), Line::takes_protocols)
 }

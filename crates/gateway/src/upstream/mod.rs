@@ -34,10 +34,12 @@ mod client;
 mod config;
 mod connect;
 mod error;
+mod extended;
 mod fresh;
 mod h1;
 mod h2;
 mod host;
+mod line;
 mod pool;
 mod proxy;
 mod race;
@@ -53,6 +55,7 @@ mod tls;
 mod upgrade;
 mod way;
 
+pub(crate) use self::extended::accept;
 pub use self::{
     body::ResponseBody,
     client::Client,

@@ -20,7 +20,7 @@ use tokio::{task::AbortHandle, time::Instant};
 use super::{
     HttpVersion, OriginStats, Stats,
     h1::Link,
-    h2::Line,
+    line::Line,
     room::{Room, Slot},
     way::{Limits, Terms},
 };

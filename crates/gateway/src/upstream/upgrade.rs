@@ -9,9 +9,10 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -22,17 +23,24 @@ use super::{
     ClientError, ErrorKind, HttpVersion, Timeouts,
     body::ResponseBody,
     client::Shared,
+    extended,
     h1::{self, Link},
+    line::Permit,
     pool::{Open, Origin},
     request::RequestBody,
     stream::Stream,
     tls::Offer,
+    way::Terms,
 };
+use crate::rewound::Rewound;
 
 /// Request extension: the reply may be `101 Switching Protocols`.
 ///
-/// Such a request takes a new HTTP/1.1 connection, whatever version the client speaks otherwise. If the
-/// upstream switches, the reply has an [`Upgraded`] among its extensions; any other reply is as always.
+/// Such a request is written as HTTP/1.1 has it, with `upgrade`. Over HTTP/1.1 it takes a new connection. Over
+/// HTTP/2 it becomes a `CONNECT` with the protocol (RFC 8441), if the upstream has announced that it takes one,
+/// and the reply to that comes back as HTTP/1.1 has it; else the client falls back to HTTP/1.1 where it may
+/// choose the version. If the upstream switches, the reply has an [`Upgraded`] among its extensions; any other
+/// reply is as always.
 #[derive(Clone, Copy, Debug)]
 pub struct Upgrade;
 
@@ -42,12 +50,23 @@ pub struct Upgrade;
 pub struct Upgraded(Arc<Mutex<Option<UpgradedStream>>>);
 
 impl Upgraded {
+    /// A whole connection.
     pub(super) fn new(stream: Stream, before: Bytes, open: Open) -> Self {
-        Self(Arc::new(Mutex::new(Some(UpgradedStream {
-            before,
+        Self::over(Rewound::new(before, stream), Held::Connection(open))
+    }
+
+    /// A stream of an HTTP/2 connection.
+    pub(super) fn of_stream(stream: hyper::upgrade::Upgraded, permit: Permit) -> Self {
+        let stream = Stream::Other(Box::new(TokioIo::new(stream)));
+        Self::over(Rewound::new(Bytes::new(), stream), Held::Place(permit))
+    }
+
+    fn over(stream: Rewound<Stream>, held: Held) -> Self {
+        let stream = UpgradedStream {
             stream,
-            _open: open,
-        }))))
+            _held: held,
+        };
+        Self(Arc::new(Mutex::new(Some(stream))))
     }
 
     /// The connection, unless it has been taken before.
@@ -65,10 +84,17 @@ impl fmt::Debug for Upgraded {
 /// A byte stream to an upstream: what was read behind the head comes first.
 #[derive(Debug)]
 pub struct UpgradedStream {
-    before: Bytes,
-    stream: Stream,
-    /// It counts as a connection of its origin until its end.
-    _open: Open,
+    stream: Rewound<Stream>,
+    _held: Held,
+}
+
+/// What it counts as until its end.
+#[derive(Debug)]
+enum Held {
+    /// A connection of its origin.
+    Connection(#[expect(dead_code, reason = "held for its drop")] Open),
+    /// A stream of one.
+    Place(#[expect(dead_code, reason = "held for its drop")] Permit),
 }
 
 impl AsyncRead for UpgradedStream {
@@ -77,12 +103,6 @@ impl AsyncRead for UpgradedStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.before.is_empty() {
-            let n = self.before.len().min(buf.remaining());
-            buf.put_slice(&self.before[..n]);
-            self.before.advance(n);
-            return Poll::Ready(Ok(()));
-        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
@@ -107,6 +127,27 @@ impl AsyncWrite for UpgradedStream {
 
 /// Sends a request that may be answered by switching protocols.
 pub(super) async fn exchange(
+    client: &Shared,
+    request: Box<Request<RequestBody>>,
+    version: HttpVersion,
+    terms: Terms,
+    timeouts: Timeouts,
+) -> Result<Response<ResponseBody>, ClientError> {
+    let over_http1 = terms.clone();
+    if version != HttpVersion::Http1 {
+        let origin = client.origin(&request, version, terms)?;
+        if let Some(place) = extended::place(client, &origin, version, timeouts).await? {
+            return extended::exchange(place, client, &origin, *request, timeouts).await;
+        }
+        if version == HttpVersion::Http2 {
+            return Err(ClientError::unsent(ErrorKind::Upgrade, None));
+        }
+    }
+    let origin = client.origin(&request, HttpVersion::Http1, over_http1)?;
+    http1(client, origin, request, timeouts).await
+}
+
+async fn http1(
     client: &Shared,
     origin: Arc<Origin>,
     mut request: Box<Request<RequestBody>>,

@@ -114,7 +114,7 @@ schemaVersion: 1
 listeners:
 - name: web
   address: "127.0.0.1:0"
-  limits: {{headerReadTimeout: 400ms, idleTimeout: 800ms, maxHeaderBytes: 16KiB, maxHeaders: {MAX_HEADERS}}}
+  limits: {{headerReadTimeout: 400ms, idleTimeout: 800ms, halfClosedTimeout: 5s, maxHeaderBytes: 16KiB, maxHeaders: {MAX_HEADERS}}}
 routes:
 - {{name: echo, match: {{headers: [{{name: x-route, value: echo}}]}}, backend: {{echo: {{}}}}}}
 - {{name: other, match: {{host: other.test}}, backend: {{directResponse: {{status: 418}}}}}}

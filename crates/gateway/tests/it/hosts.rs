@@ -203,7 +203,7 @@ async fn mistakes_of_a_listener_are_shown_in_their_place() {
         (one("proxyProtocol: {}"), "nobody is trusted"),
         (
             one("proxyProtocol: {trustedSources: [10.0.0.0/33]}"),
-            "neither an address nor",
+            "the prefix is longer",
         ),
         (
             one("redirect: {statusCode: 303}"),

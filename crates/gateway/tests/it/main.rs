@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod bounds;
 mod connections;
+mod counted;
 mod door;
 mod ends;
 mod errors;
@@ -29,3 +30,4 @@ mod unix;
 mod upstreams;
 mod usage;
 mod websocket;
+mod websocket_http2;

@@ -1,5 +1,7 @@
 //! The whole line while its configuration changes: what goes live, what stays, and what nobody notices.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::Method;
@@ -225,6 +227,68 @@ async fn an_address_that_cannot_be_bound_is_reported_and_only_its_project_stays_
     drop(taken);
     files.gateway.reload().await.unwrap();
     assert_eq!(said(address.parse().unwrap()).await, "a2");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_that_moves_to_another_project_keeps_its_socket() {
+    let address = unused_addr().await.unwrap();
+    let has = |project: &str, words: &str| {
+        says(project, words).replace("127.0.0.1:0", &address.to_string())
+    };
+    let files = Files::start(&[
+        ("a.yaml", &has("a", "of-a")),
+        ("b.yaml", &says("b", "idle")),
+    ])
+    .await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let callers: Vec<_> = (0..4)
+        .map(|_| {
+            let stop = stop.clone();
+            tokio::spawn(async move {
+                let mut calls = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let words = said(address).await;
+                    assert!(words == "of-a" || words == "of-b", "{words}");
+                    calls += 1;
+                }
+                calls
+            })
+        })
+        .collect();
+    for _ in 0..5 {
+        for (a, b, words) in [
+            (says("a", "idle"), has("b", "of-b"), "of-b"),
+            (has("a", "of-a"), says("b", "idle"), "of-a"),
+        ] {
+            files.write("a.yaml", &a);
+            files.write("b.yaml", &b);
+            let status = files.gateway.reload().await.unwrap();
+            let findings = &status.last.findings;
+            assert_eq!(status.last.result, ReloadResult::Success, "{findings}");
+            while said(address).await != words {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    for caller in callers {
+        assert!(soon("a caller", caller).await.unwrap() > 0);
+    }
+}
+
+#[tokio::test]
+async fn an_address_can_be_had_again_at_once() {
+    let address = unused_addr().await.unwrap().to_string();
+    let with = says("a", "one").replace(
+        "listeners: [",
+        &format!("listeners: [{{name: more, address: \"{address}\"}}, "),
+    );
+    let files = Files::start(&[("a.yaml", &with)]).await;
+    for _ in 0..2 {
+        files.change(&says("a", "one")).await;
+        files.change(&with).await;
+        assert_eq!(said(address.parse().unwrap()).await, "one");
+    }
 }
 
 #[tokio::test]

@@ -11,13 +11,13 @@ use crate::files::Files;
 use crate::support::*;
 
 /// How many times the configuration changes: more by `PORTCULLIS_SWAPS`, as 1000.
-fn swaps() -> u32 {
+pub(crate) fn swaps(usual: u32) -> u32 {
     let given = std::env::var("PORTCULLIS_SWAPS");
-    given.map_or(200, |n| n.parse().unwrap())
+    given.map_or(usual, |n| n.parse().unwrap())
 }
 
 /// Bytes of memory in use, where the system tells.
-fn memory() -> Option<u64> {
+pub(crate) fn memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     Some(text.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)
 }
@@ -70,7 +70,7 @@ async fn many_changes_under_load_fail_no_call_and_keep_no_memory() {
             whole
         });
     }
-    let (all, start) = (swaps(), Instant::now());
+    let (all, start) = (swaps(200), Instant::now());
     let mut warm = None;
     for n in 0..all {
         files.change(&change(n)).await;

@@ -1,4 +1,4 @@
-//! The whole line, end to end: the official Python SDKs of OpenAI and Anthropic call through the gateway.
+//! The whole line, end to end: official Python SDKs call through the gateway, in their own dialect and across.
 //!
 //! `tests/sdk/run.py` makes every call twice, through the gateway and straight to upstreams of the same
 //! kind, and compares what it gets. Here is compared what the upstreams saw.
@@ -40,7 +40,7 @@ async fn the_official_sdks_work_through_the_gateway_as_they_do_without_it() {
     let records = Records::default();
     let gateway = start(&behind, records.clone()).await;
     let (_, address) = &gateway.addresses()[0];
-    let mut script = python::script(&python);
+    let mut script = python::script(&python, "run.py");
     script.env("GATEWAY", format!("http://{address}"));
     script.env("OPENAI", beside.openai.url());
     script.env("ANTHROPIC", beside.anthropic.url());

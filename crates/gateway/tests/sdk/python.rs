@@ -36,10 +36,10 @@ pub(crate) async fn find() -> Result<PathBuf, String> {
     Ok(python)
 }
 
-/// The script, ready to be told what to call. It dies with its handle.
-pub(crate) fn script(python: &Path) -> Command {
+/// The script of that name, ready to be told what to call. It dies with its handle.
+pub(crate) fn script(python: &Path, name: &str) -> Command {
     let mut script = Command::new(python);
-    script.arg("-B").arg(scripts().join("run.py"));
+    script.arg("-B").arg(scripts().join(name));
     script.args(std::env::var_os(CASES));
     script.env_remove("OPENAI_API_KEY");
     script

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use portcullis_core::llm::Dialect;
 
+use crate::translate::Wire;
+
 pub(crate) use models::is_anthropic;
 pub use models::{ModelEntry, list_models, render_model, render_models};
 
@@ -23,4 +25,9 @@ pub fn all() -> Vec<Arc<dyn Dialect>> {
         Arc::new(anthropic::Messages),
         Arc::new(openai::Chat),
     ]
+}
+
+/// The wires of the dialects that can be translated.
+pub fn wires() -> Vec<Arc<dyn Wire>> {
+    vec![]
 }

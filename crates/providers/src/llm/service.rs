@@ -4,33 +4,33 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Method;
+use http::header::CONTENT_TYPE;
 use portcullis_core::BoxFuture;
 use portcullis_core::error::{Error, codes};
-use portcullis_core::llm::{Dialect, Llm, LlmInput, LlmRequest, LlmResponse, Operation};
+use portcullis_core::llm::{Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation};
+use portcullis_core::payload::Payload;
 use portcullis_core::protocol::ArcService;
 use tower_service::Service;
 
+use crate::codes::UNTRANSLATABLE;
 use crate::dialect::{render_model, render_models};
 use crate::listing;
+use crate::translate::{ESTIMATE_HEADER, Losses, Spoken, Way, Wire, estimate};
 
 /// Sends calls to the endpoint, if it speaks their dialect.
 #[derive(Clone, Debug)]
 pub(super) struct LlmService {
     pub(super) inner: ArcService<Llm>,
-    /// What it speaks; never empty for a vendor that can be called at all.
-    pub(super) spoken: Arc<[Arc<dyn Dialect>]>,
+    /// What it speaks, and what can be put into it.
+    pub(super) spoken: Spoken,
     pub(super) vendor: &'static str,
     /// What to ask for, whatever the caller named.
     pub(super) model: Option<Arc<str>>,
 }
 
 impl LlmService {
-    fn speaks(&self, dialect: &dyn Dialect) -> bool {
-        self.spoken.iter().any(|d| d.name() == dialect.name())
-    }
-
     fn refuse(&self, request: &LlmRequest) -> Error {
-        let spoken: Vec<_> = self.spoken.iter().map(|d| d.name()).collect();
+        let spoken: Vec<_> = self.spoken.dialects.iter().map(|d| d.name()).collect();
         let served = match &*request.model {
             "" => "this path".to_owned(),
             model => format!("`{model}`"),
@@ -47,7 +47,7 @@ impl LlmService {
     /// Answers about models for a caller of another dialect: asks in one the endpoint speaks, and puts what
     /// it says in the caller's shape.
     async fn translate_models(self, request: LlmRequest) -> Result<LlmResponse, Error> {
-        let Some(spoken) = self.spoken.first() else {
+        let Some(spoken) = self.spoken.dialects.first() else {
             return Err(self.refuse(&request));
         };
         let asked = listing::ask(&request, spoken.clone());
@@ -76,13 +76,17 @@ impl Service<LlmRequest> for LlmService {
     }
 
     fn call(&mut self, mut request: LlmRequest) -> Self::Future {
-        if !self.speaks(&*request.dialect) {
+        let way = self.spoken.way(&*request.dialect, request.operation);
+        if matches!(way, Way::None) {
             return match request.operation {
                 Operation::ListModels | Operation::GetModel => {
                     Box::pin(self.clone().translate_models(request))
                 }
                 _ => Box::pin(std::future::ready(Err(self.refuse(&request)))),
             };
+        }
+        if let Way::Estimated(wire) = way {
+            return Box::pin(std::future::ready(estimated(&request, &*wire)));
         }
         if let Some(model) = &self.model
             && let Err(e) = rename(&mut request, model)
@@ -91,12 +95,30 @@ impl Service<LlmRequest> for LlmService {
         }
         if !request.model.is_empty() {
             let served = request.model.clone();
-            request
-                .context
-                .record(|exchange| exchange.served_model = Some(served));
+            request.context.serve_model(served);
         }
         self.inner.send(request)
     }
+}
+
+/// Answers how many tokens a call would use by an estimate, and says that it is one.
+fn estimated(request: &LlmRequest, wire: &dyn Wire) -> Result<LlmResponse, Error> {
+    let (LlmInput::Json(payload), Some(counting)) = (&request.body, wire.counting()) else {
+        let what = "what is to be counted is not a document";
+        return Err(Error::new(&UNTRANSLATABLE, what));
+    };
+    let mut unread = Losses::default();
+    let conversation = counting.read_request(&request.head, payload.raw(), &mut unread)?;
+    let body = counting.write_reply(estimate(&conversation));
+    let reply = http::Response::builder()
+        .header(CONTENT_TYPE, "application/json")
+        .header(ESTIMATE_HEADER, "tokens");
+    let (head, body) = reply
+        .body(body)
+        .expect("these headers are headers")
+        .into_parts();
+    let body = LlmOutput::Whole(Payload::from(body));
+    Ok(LlmResponse::new(head, request.dialect.clone(), body))
 }
 
 /// Asks for another model than the caller named: in the body, as a splice, and in the call. A body the
@@ -111,7 +133,9 @@ pub(crate) fn rename(request: &mut LlmRequest, model: &Arc<str>) -> Result<(), E
     }
     match &mut request.body {
         LlmInput::Json(payload) => {
-            request.dialect.set_model(payload, model)?;
+            request
+                .dialect
+                .set_model(&mut request.head, payload, model)?;
             request.model = model.clone();
         }
         LlmInput::Opaque(_) if request.head.method == Method::POST => {

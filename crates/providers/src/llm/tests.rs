@@ -203,6 +203,16 @@ async fn a_body_that_is_not_read_keeps_its_model_and_that_is_recorded() {
     assert!(record.losses.is_empty());
 }
 
+#[test]
+fn a_dialect_nobody_registered_is_refused_with_the_nearest_one() {
+    let fake = Fake::json("{}");
+    let mut config = openai();
+    config["dialects"] = serde_json::json!(["openai-chat", "openai-respones"]);
+    let e = fake.backend("llm", config).unwrap_err();
+    assert_eq!(e.at.to_string(), "/llm/dialects/1");
+    assert_eq!(e.hint.as_deref(), Some("did you mean `openai-responses`?"));
+}
+
 #[tokio::test]
 async fn a_call_in_a_dialect_the_provider_does_not_speak_is_refused_with_what_it_speaks() {
     let fake = Fake::json("{}");

@@ -11,11 +11,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
 use super::{AnyService, Backend, BuildContext, Level, Merge, Policy, PolicyKind};
-use crate::config::{ConfigError, decode};
+use crate::config::{ConfigError, Pointer, decode};
 use crate::llm::Dialect;
 use crate::protocol::Protocol;
 
-use erased::AnyPolicy;
+pub(in crate::assemble) use erased::AnyPolicy;
 
 /// Policies, backends and dialects by name, and typed slots for what other crates register.
 ///
@@ -33,10 +33,12 @@ pub struct Registry {
 
 /// A policy as registered, whatever its protocols.
 pub struct RegisteredPolicy {
+    pub(in crate::assemble) name: &'static str,
     /// What happens when it stands on two levels.
     pub merge: Merge,
     /// Where it can stand.
     pub levels: &'static [Level],
+    is_typed: fn(&Value) -> bool,
     schema: fn(&mut SchemaGenerator) -> Schema,
     kinds: BTreeMap<&'static str, Box<dyn Any + Send + Sync>>,
 }
@@ -64,8 +66,13 @@ impl Registry {
             .policies
             .entry(K::NAME)
             .or_insert_with(|| RegisteredPolicy {
+                name: K::NAME,
                 merge: K::MERGE,
                 levels: K::LEVELS,
+                is_typed: |body| {
+                    decode::<K::Config>(body, &Pointer::root())
+                        .is_ok_and(|config| K::is_typed(&config))
+                },
                 schema: schema_of::<<K as PolicyKind>::Config>,
                 kinds: BTreeMap::new(),
             });
@@ -152,6 +159,11 @@ impl RegisteredPolicy {
     /// The schema of its configuration.
     pub fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
         (self.schema)(generator)
+    }
+
+    /// Whether it must see the decoded call to do what this body asks.
+    pub fn is_typed(&self, body: &Value) -> bool {
+        (self.is_typed)(body)
     }
 
     /// Whether it works on protocol `P`.

@@ -20,6 +20,9 @@ pub struct ListenerLimits {
     pub header_read_timeout: Duration,
     /// How long a connection may stay open without a request.
     pub idle_timeout: Duration,
+    /// How long a call goes on without anything to send once its client has closed its own side of an HTTP/1.1
+    /// connection: it may wait for the reply, or be gone. `0s` takes it for gone at once.
+    pub half_closed_timeout: Duration,
     /// Requests at once on one HTTP/2 connection.
     pub max_concurrent_streams: u32,
     /// How long a TLS handshake may take, waiting for its turn included.
@@ -46,6 +49,7 @@ impl Default for ListenerLimits {
             max_headers: 100,
             header_read_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(120),
+            half_closed_timeout: Duration::from_millis(250),
             max_concurrent_streams: 200,
             handshake_timeout: Duration::from_secs(10),
             max_handshakes: 5000,

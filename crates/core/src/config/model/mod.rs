@@ -7,6 +7,7 @@ mod listener_limits;
 mod listener_tls;
 mod name;
 mod policy;
+mod prices;
 mod project;
 mod route;
 mod transport;
@@ -21,6 +22,7 @@ pub use listener_tls::{
 };
 pub(crate) use name::check as check_name;
 pub use policy::PolicyEntry;
+pub use prices::{ModelPrice, PriceCatalog, PriceFile, PriceTier, Prices};
 pub use project::{AccessLog, AccessLogFormat, Admin, Config, Shutdown};
 pub use route::{NamedMatch, PathMatch, Route, RouteMatch, Want};
 pub use transport::{

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::config::Pointer;
 
-/// One entry of a policy list: `rateLimit: {...}`, with `id: ...` beside it where one list has the same
+/// One entry of a policy list: `rateLimit: {...}`, with `when: ...` beside it where it is for some calls only, and `id: ...` beside it where one list has the same
 /// policy twice and its state must be told apart across changes. `Debug` leaves the body out: it may hold secrets.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
@@ -19,10 +19,14 @@ pub struct PolicyEntry {
     pub name: String,
     /// What tells two entries of one name apart.
     pub id: Option<String>,
+    /// What must hold of a call for the policy to apply to it, as an expression. By default it always applies.
+    pub when: Option<String>,
     /// The policy's own configuration.
     pub body: Value,
     /// Where the body stands; for [`decode`](crate::config::decode).
     pub at: Pointer,
+    /// Where `when` stands.
+    pub when_at: Pointer,
 }
 
 impl PolicyEntry {
@@ -31,8 +35,10 @@ impl PolicyEntry {
         Self {
             name: name.into(),
             id: None,
+            when: None,
             body,
             at: Pointer::root(),
+            when_at: Pointer::root(),
         }
     }
 
@@ -40,6 +46,7 @@ impl PolicyEntry {
         let list = owner.key("policies");
         for (index, entry) in entries.iter_mut().enumerate() {
             entry.at = list.index(index).key(&entry.name);
+            entry.when_at = list.index(index).key("when");
         }
     }
 }
@@ -80,10 +87,11 @@ impl<'de> Visitor<'de> for Entry {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PolicyEntry, A::Error> {
-        let (mut named, mut id) = (None, None);
+        let (mut named, mut id, mut when) = (None, None, None);
         while let Some(key) = map.next_key::<String>()? {
             match &named {
                 _ if key == "id" => id = Some(map.next_value()?),
+                _ if key == "when" => when = Some(map.next_value()?),
                 None => named = Some((key, map.next_value()?)),
                 Some((first, _)) => {
                     return Err(A::Error::custom(format_args!(
@@ -94,10 +102,9 @@ impl<'de> Visitor<'de> for Entry {
         }
         let (name, body) = named.ok_or_else(|| A::Error::custom("an entry without a policy"))?;
         Ok(PolicyEntry {
-            name,
             id,
-            body,
-            at: Pointer::root(),
+            when,
+            ..PolicyEntry::new(name, body)
         })
     }
 }

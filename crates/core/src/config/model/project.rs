@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::{Backend, Duration, Kind, Listener, ObjectId, Route};
+use crate::config::{Backend, Duration, Kind, Listener, ObjectId, Prices, Route};
 
 /// What one project configures. [`Config::decode`] makes it of a document.
 #[derive(Clone, Debug, PartialEq, JsonSchema)]
@@ -32,6 +32,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// The log of calls.
     pub access_log: Option<AccessLog>,
+    /// What models cost. Default: what their providers published when this version was made.
+    pub prices: Option<Prices>,
     /// How the gateway stops.
     pub shutdown: Option<Shutdown>,
 }
@@ -53,6 +55,7 @@ impl Config {
             backends: Vec::new(),
             admin: None,
             access_log: None,
+            prices: None,
             shutdown: None,
         }
     }

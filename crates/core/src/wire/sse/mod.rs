@@ -29,7 +29,6 @@
 //!
 //! [HTML standard]: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 
-mod frame;
 mod scan;
 mod splitter;
 
@@ -39,10 +38,7 @@ mod tests;
 use bytes::Bytes;
 use memchr::memchr2;
 
-pub use self::{
-    frame::{Fields, Frame},
-    splitter::{Block, Splitter, TooLarge},
-};
+pub use self::splitter::{Splitter, TooLarge};
 
 /// One event as bytes, with its empty line.
 ///

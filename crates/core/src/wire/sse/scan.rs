@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use super::{
+use crate::wire::{
     Frame,
     frame::{BOM, field},
 };

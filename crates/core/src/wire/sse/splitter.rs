@@ -3,16 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use super::{Frame, scan::Scan};
-
-/// Bytes of a stream and the frames in them. The blocks of a stream, one after the other, are it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Block {
-    /// The bytes as they were received.
-    pub raw: Bytes,
-    /// The frames, which lie one behind the other from the first byte to the last.
-    pub frames: SmallVec<[Frame; 4]>,
-}
+use super::scan::Scan;
+use crate::wire::{Block, Frame, Split, SplitError};
 
 /// An event is longer than allowed.
 ///
@@ -94,11 +86,11 @@ impl Splitter {
     ///
     /// The block holds one frame that is not complete, or none when there is nothing of it but the
     /// rest of a line end. `None` when no bytes are left.
-    pub fn finish(mut self) -> Option<Block> {
+    pub fn finish(&mut self) -> Option<Block> {
         if self.tail.is_empty() {
             return None;
         }
-        let raw = self.tail.freeze();
+        let raw = std::mem::take(&mut self.tail).freeze();
         let frames = self.scan.last(&raw).into_iter().collect();
         Some(Block { raw, frames })
     }
@@ -123,6 +115,16 @@ impl Splitter {
             max: self.max_event,
             before: before.map(Box::new),
         }
+    }
+}
+
+impl Split for Splitter {
+    fn push(&mut self, chunk: Bytes) -> Result<Option<Block>, SplitError> {
+        Self::push(self, chunk).map_err(SplitError::TooLarge)
+    }
+
+    fn finish(&mut self) -> Option<Block> {
+        Self::finish(self)
     }
 }
 

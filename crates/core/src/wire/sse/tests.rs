@@ -1,7 +1,8 @@
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
 
-use super::{Block, Splitter, TooLarge, encode};
+use super::{Splitter, TooLarge, encode};
+use crate::wire::Block;
 
 /// What a frame says: name, data, number of data lines, whether a comment, whether complete.
 type Said = (Vec<u8>, Vec<u8>, u32, bool, bool);

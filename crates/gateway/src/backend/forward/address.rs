@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::backend::network::{Network, v4, v6};
+use crate::network::{Network, v4, v6};
 
 /// Ranges that are not the public internet (IANA's special-purpose registries), and what they are. The first
 /// that holds an address names it.

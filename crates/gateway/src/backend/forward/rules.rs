@@ -6,7 +6,7 @@ use portcullis_core::upstream::AddressRefused;
 
 use super::address::{embedded, special};
 use super::destination::{Destination, Host};
-use crate::backend::network::Network;
+use crate::network::Network;
 
 /// What `allow` and `deny` say.
 #[derive(Debug, Default)]

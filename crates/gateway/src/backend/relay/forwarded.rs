@@ -8,8 +8,8 @@ use portcullis_core::config::Pointer;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::backend::network::Network;
 use crate::listener::ConnectionInfo;
+use crate::network::Network;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

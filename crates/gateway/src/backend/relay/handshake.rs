@@ -1,14 +1,12 @@
 //! The end of the line: the opening handshake of WebSocket (RFC 6455 §4), where the gateway is the client.
 
-use aws_lc_rs::digest;
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION};
 use http::{HeaderMap, HeaderValue};
 
-/// RFC 6455 §1.3.
-const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+use crate::upstream::accept;
 
 /// The key of one handshake. A caller over HTTP/2 sends none (RFC 8441 §5.1), and an upstream over HTTP/1.1
 /// wants one.
@@ -34,13 +32,7 @@ impl Key {
     /// Whether the reply is made for this request, and by somebody who speaks WebSocket.
     pub(super) fn is_accepted(&self, headers: &HeaderMap) -> bool {
         let said = headers.get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
-        said.is_some_and(|said| said.trim_ascii() == self.accept().as_bytes())
-    }
-
-    fn accept(&self) -> String {
-        let text = format!("{}{GUID}", self.0);
-        let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
-        STANDARD.encode(hash)
+        said.is_some_and(|said| said.trim_ascii() == accept(self.0.as_bytes()).as_bytes())
     }
 }
 

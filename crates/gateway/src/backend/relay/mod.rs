@@ -19,7 +19,6 @@ use portcullis_core::protocol::{ArcService, Http};
 use portcullis_core::upstream::{AddressCheck, Transport};
 use portcullis_core::{Request, Response};
 
-use crate::backend::codes::UPGRADE_REFUSED;
 use crate::entry::REQUEST_ID;
 use crate::listener::ConnectionInfo;
 use crate::upstream::{HttpVersion, NamedHost, Upgrade};
@@ -78,10 +77,6 @@ impl Relay {
             via.check(request.headers())?;
         }
         let asked = upgrade::asked(&mut request, &self.upgrades)?;
-        if asked.is_some() && way.version == HttpVersion::Http2 {
-            let words = "an upstream spoken to in HTTP/2 cannot be upgraded";
-            return Err(Error::new(&UPGRADE_REFUSED, words));
-        }
         let context = request.context().clone();
         self.prepare(&mut request, &context, asked.as_ref());
         count(&mut request, &context);

@@ -84,9 +84,12 @@ impl Choice {
     fn draw(&self, fit: impl Fn(&Place) -> bool) -> Option<usize> {
         let first = self.draw_one(&fit)?;
         let second = self.draw_one(&fit)?;
+        // Who refuses at once has little under way, and is not to be called the more for it.
         let busy = |index: usize, other: usize| {
-            let load = self.places[index].load.load(Relaxed) as u64;
-            load * u64::from(self.places[other].weight)
+            let place = &self.places[index];
+            let load = place.load.load(Relaxed) as u64;
+            let load = load * u64::from(self.places[other].weight);
+            (place.health.falters(), load)
         };
         let less = busy(second, first) < busy(first, second);
         Some(if less { second } else { first })
@@ -195,6 +198,29 @@ mod tests {
         assert!((17..=23).contains(&on_first), "{on_first}");
         drop(busy);
         assert!(choice.places.iter().all(|p| p.load.load(Relaxed) == 0));
+    }
+
+    #[tokio::test]
+    async fn one_that_refuses_at_once_is_called_less_and_not_more() {
+        fastrand::seed(7);
+        let patience = Patience {
+            failures: 0,
+            first: Duration::ZERO,
+            longest: Duration::ZERO,
+        };
+        let names = vec!["refuses".into(), "works".into()];
+        let choice = Arc::new(Choice::new(vec![1, 1], names, patience));
+        let (mut under_way, mut refused) = (Vec::new(), 0);
+        for _ in 0..1000 {
+            let chosen = choice.choose().unwrap();
+            if chosen.index == 0 {
+                chosen.failed();
+                refused += 1;
+            } else {
+                under_way.push(chosen);
+            }
+        }
+        assert!((150..400).contains(&refused), "{refused}");
     }
 
     #[tokio::test(start_paused = true)]

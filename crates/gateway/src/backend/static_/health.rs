@@ -68,6 +68,11 @@ impl Health {
         }
     }
 
+    /// Whether the last call to it failed.
+    pub(super) fn falters(&self) -> bool {
+        self.streak.load(Relaxed) > 0
+    }
+
     /// Takes the one place there is for a probe.
     pub(super) fn probe(&self) -> bool {
         !self.probed.swap(true, Relaxed)

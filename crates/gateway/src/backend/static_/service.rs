@@ -5,12 +5,11 @@ use std::sync::Arc;
 use http::header::HOST;
 use http::uri::{Authority, Parts, Scheme};
 use http::{StatusCode, Uri};
-use portcullis_core::error::{Error, Fault};
+use portcullis_core::error::{Error, Fault, codes};
 use portcullis_core::{Request, Response};
 
 use super::HostHeader;
 use super::choice::{Choice, Chosen};
-use crate::backend::codes::NO_ENDPOINT;
 use crate::backend::relay::{Relay, Target, Way};
 use crate::listener::HOST_INVALID;
 
@@ -39,7 +38,8 @@ impl StaticService {
             HostHeader::Upstream => None,
         };
         let chosen = self.choice.choose();
-        let chosen = chosen.ok_or_else(|| Error::new(&NO_ENDPOINT, NO_ENDPOINT.about))?;
+        let chosen =
+            chosen.ok_or_else(|| Error::new(&codes::NO_ENDPOINT, codes::NO_ENDPOINT.about))?;
         let chosen = Arc::new(chosen);
         let endpoint = &self.endpoints[chosen.index];
         let target = Target {

@@ -24,6 +24,13 @@ pub(super) struct Place {
     alone: Option<ObjectId>,
 }
 
+impl Place {
+    /// Whether it is the same address, of another project.
+    pub(super) fn is_taken_from(&self, other: &Self) -> bool {
+        self.alone.is_none() && self.address == other.address && self.project != other.project
+    }
+}
+
 /// The sockets a configuration wants.
 pub(super) fn places(wanted: &Snapshot) -> BTreeMap<Place, Sharing> {
     let mut places: BTreeMap<Place, Sharing> = BTreeMap::new();
@@ -43,8 +50,17 @@ pub(super) fn places(wanted: &Snapshot) -> BTreeMap<Place, Sharing> {
 }
 
 /// Binds the socket of some listeners; one that was handed over at the start is taken.
-pub(super) async fn bind(gateway: &Gateway, sharing: &Sharing) -> io::Result<Listener> {
+///
+/// Where another project has the address and is to have it no more, its socket is taken over from `other`.
+pub(super) async fn bind(
+    gateway: &Gateway,
+    sharing: &Sharing,
+    other: Option<ListenerHandle>,
+) -> io::Result<Listener> {
     let configs = configs(sharing);
+    if let Some(socket) = other.and_then(|other| other.share()) {
+        return Listener::after(&configs, socket);
+    }
     let handed = match &sharing[0].1.address {
         Address::Ip(address) => handed_over(gateway, *address),
         Address::Unix(_) => None,
@@ -103,11 +119,11 @@ impl Door {
             sharing,
         };
         let first = &door.sharing[0].0;
-        let counters = gateway.recorder().metrics().connections(&first.name);
+        let metrics = gateway.recorder().metrics().clone();
         let service = gateway.service_of(door.snapshot.clone(), &first.project);
         let served = listener
-            .with_counters(counters)
-            .with_render(gateway.codec());
+            .with_counters_of(move |name| metrics.connections(name))
+            .with_replies(gateway.replies());
         let own = door.shutdown.clone();
         let served = served.serve(service, own.clone());
         let serving = async move {

@@ -51,6 +51,15 @@ pub enum SubjectAltName {
     Ip(IpAddr),
 }
 
+impl fmt::Display for SubjectAltName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(name) | Self::Uri(name) | Self::Email(name) => f.write_str(name),
+            Self::Ip(address) => address.fmt(f),
+        }
+    }
+}
+
 /// A client's certificate was verified and still cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the certificate of the client cannot be read")]

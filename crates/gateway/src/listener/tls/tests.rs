@@ -195,6 +195,7 @@ async fn the_end_of_a_certificate_is_warned_of_thrice_before_and_once_at_it() {
     let shared = Shared::new(
         Sites::new(std::slice::from_ref(&config), None).unwrap(),
         config.address,
+        std::sync::Weak::new(),
     );
     let (start, metric) = (Instant::now(), NotAfter::default());
     let now = || Y2030 - 40 * DAY + i64::try_from(start.elapsed().as_secs()).unwrap();
@@ -215,6 +216,7 @@ async fn the_metric_has_the_certificates_of_now_only() {
     let shared = Shared::new(
         Sites::new(std::slice::from_ref(&config), None).unwrap(),
         config.address.clone(),
+        std::sync::Weak::new(),
     );
     let handle = ListenerHandle(Arc::new(shared));
     let metric = NotAfter::default();

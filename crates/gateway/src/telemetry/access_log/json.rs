@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use portcullis_core::context::{AttemptRecord, Decision, Exchange, Outcome, PolicyRecord, Tokens};
+use portcullis_core::context::{
+    AttemptRecord, Decision, Exchange, Money, Outcome, PolicyRecord, Tokens,
+};
 
 use super::field::{address, millis, number, outcome, quoted, time, without_query};
 
@@ -78,6 +80,7 @@ fn answered(object: &mut Object<'_>, exchange: &Exchange) {
     object.number(key!("bytesIn"), exchange.bytes_in);
     object.number(key!("bytesOut"), exchange.bytes_out);
     object.usage(exchange.usage());
+    object.cost(exchange.cost());
 }
 
 fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
@@ -93,6 +96,7 @@ fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
     object.millis(key!("firstTokenMs"), attempt.first_token);
     object.maybe(key!("model"), attempt.model.as_deref());
     object.usage(attempt.usage);
+    object.cost(attempt.cost);
     object.maybe(key!("upstreamId"), attempt.upstream_id.as_deref());
     object.outcome(attempt.outcome);
     object.maybe(key!("error"), attempt.error.as_deref());
@@ -195,6 +199,15 @@ impl<'a> Object<'a> {
         });
     }
 
+    /// US dollars, as a number with all its digits.
+    fn cost(&mut self, cost: Option<Money>) {
+        if let Some(cost) = cost {
+            self.value(key!("costUsd"), |out| {
+                out.extend_from_slice(cost.to_string().as_bytes());
+            });
+        }
+    }
+
     fn outcome(&mut self, how: Outcome) {
         let (name, code) = outcome(how);
         self.text(key!("outcome"), name);
@@ -236,6 +249,16 @@ mod tests {
             "\n"
         );
         assert_eq!(written(&sample::chat()), expected);
+    }
+
+    #[test]
+    fn what_a_call_cost_is_a_number_and_what_nobody_knows_is_not_there() {
+        let mut record = sample::chat();
+        assert!(!written(&record).contains("costUsd"));
+        record.attempts[1].cost = Some(Money::from_picodollars(71_000_000));
+        let line: serde_json::Value = serde_json::from_str(&written(&record)).unwrap();
+        assert_eq!(line["costUsd"], 0.000_071);
+        assert_eq!(line["attempts"][1]["costUsd"], 0.000_071);
     }
 
     #[test]

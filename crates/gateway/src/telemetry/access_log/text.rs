@@ -46,6 +46,10 @@ fn served(out: &mut Vec<u8>, exchange: &Exchange) {
         out.push(b'+');
         number(out, usage.output);
     }
+    if let Some(cost) = exchange.cost() {
+        name(out, "usd");
+        out.extend_from_slice(cost.to_string().as_bytes());
+    }
     if let Some(first) = exchange.first_token() {
         name(out, "first");
         millis(out, first);

@@ -75,6 +75,13 @@ labels! {
         model: Arc<str>,
         r#type: &'static str,
     }
+    /// What was paid, and by whom.
+    CostLabels {
+        project: Arc<str>,
+        route: Arc<str>,
+        endpoint: Arc<str>,
+        model: Arc<str>,
+    }
     /// A reply whose first content came.
     FirstTokenLabels {
         gen_ai_operation_name: &'static str,

@@ -6,6 +6,7 @@ mod tally;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -18,8 +19,8 @@ use crate::listener::{ConnectionCounters, NotAfter};
 
 pub use config::ConfigMetrics;
 use labels::{
-    AttemptLabels, CallLabels, FirstTokenLabels, ListenerLabels, OperationLabels, RequestLabels,
-    TokenLabels, UsageLabels,
+    AttemptLabels, CallLabels, CostLabels, FirstTokenLabels, ListenerLabels, OperationLabels,
+    RequestLabels, TokenLabels, UsageLabels,
 };
 pub(super) use tally::Tally;
 
@@ -83,6 +84,8 @@ struct Families {
     operations: Family<OperationLabels, Histogram>,
     usage: Family<UsageLabels, Histogram>,
     tokens: Family<TokenLabels, Counter>,
+    cost: Family<CostLabels, Counter<f64, AtomicU64>>,
+    unpriced: Family<CostLabels, Counter>,
     first_token: Family<FirstTokenLabels, Histogram>,
     open: Family<ListenerLabels, Gauge>,
     accepted: Family<ListenerLabels, Counter>,
@@ -90,6 +93,7 @@ struct Families {
     failed: Family<ListenerLabels, Counter>,
     cut: Family<ListenerLabels, Counter>,
     refused: Family<ListenerLabels, Counter>,
+    malformed: Family<ListenerLabels, Counter>,
     not_after: NotAfter,
 }
 
@@ -142,6 +146,7 @@ impl Metrics {
             failed: families.failed.get_or_create_owned(&labels),
             cut: families.cut.get_or_create_owned(&labels),
             refused: families.refused.get_or_create_owned(&labels),
+            malformed: families.malformed.get_or_create_owned(&labels),
             not_after: families.not_after.clone(),
         }
     }
@@ -178,6 +183,8 @@ impl Families {
             operations: Family::new_with_constructor(|| Histogram::new(OPERATION)),
             usage: Family::new_with_constructor(|| Histogram::new(TOKENS)),
             tokens: Family::default(),
+            cost: Family::default(),
+            unpriced: Family::default(),
             first_token: Family::new_with_constructor(|| Histogram::new(FIRST_TOKEN)),
             open: Family::default(),
             accepted: Family::default(),
@@ -185,6 +192,7 @@ impl Families {
             failed: Family::default(),
             cut: Family::default(),
             refused: Family::default(),
+            malformed: Family::default(),
             not_after: NotAfter::default(),
         }
     }
@@ -231,6 +239,16 @@ impl Families {
             "Tokens used, by type; cached ones are part of the input, reasoning of the output",
             self.tokens.clone(),
         );
+        registry.register(
+            "portcullis_cost_usd",
+            "What attempts cost whose price is known, in US dollars",
+            self.cost.clone(),
+        );
+        registry.register(
+            "portcullis_unpriced_attempts",
+            "Attempts that used tokens of a model whose price is not known",
+            self.unpriced.clone(),
+        );
     }
 
     fn register_connections(&self, registry: &mut Registry) {
@@ -263,6 +281,11 @@ impl Families {
             "portcullis_connections_refused",
             "Connections closed before their first request, as by a failed TLS handshake",
             self.refused.clone(),
+        );
+        registry.register(
+            "portcullis_connections_malformed",
+            "Connections ended because what the client sent is not HTTP",
+            self.malformed.clone(),
         );
         self.not_after.register(registry);
     }

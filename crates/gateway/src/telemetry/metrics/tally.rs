@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use foldhash::fast::RandomState;
-use portcullis_core::context::{AttemptRecord, Exchange, Tokens};
+use portcullis_core::context::{AttemptRecord, Exchange, Money, Tokens};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::labels::{
-    AttemptLabels, CallLabels, FirstTokenLabels, OTHER, OperationLabels, RequestLabels,
+    AttemptLabels, CallLabels, CostLabels, FirstTokenLabels, OTHER, OperationLabels, RequestLabels,
     TokenLabels, UsageLabels, method, model, outcome,
 };
 use super::{Families, MAX_LABEL_SETS, Metrics};
@@ -82,7 +83,7 @@ impl Tally {
             handles.duration(families).observe(seconds);
         }
         if let Some(tokens) = attempt.usage {
-            handles.tokens(families).count(tokens);
+            handles.tokens(families).count(tokens, attempt.cost);
         }
     }
 
@@ -257,6 +258,10 @@ impl AttemptKey {
 }
 
 struct TokenHandles {
+    /// Dollars paid.
+    cost: Counter<f64, AtomicU64>,
+    /// Attempts of which nobody knows what they cost.
+    unpriced: Counter,
     /// Distributions of input and output.
     usage: [Histogram; 2],
     /// Sums of input, output, cache reads, cache writes and reasoning.
@@ -282,14 +287,30 @@ impl TokenHandles {
                 r#type: token_type,
             })
         };
+        let labels = CostLabels {
+            project: key.project.clone(),
+            route: key.route.clone(),
+            endpoint: key.endpoint.clone(),
+            model: key.model.clone(),
+        };
         Self {
+            cost: families.cost.get_or_create_owned(&labels),
+            unpriced: families.unpriced.get_or_create_owned(&labels),
             usage: ["input", "output"].map(usage),
             sums: ["input", "output", "cache_read", "cache_write", "reasoning"].map(sum),
         }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "nobody counts 2^52 tokens")]
-    fn count(&self, tokens: Tokens) {
+    fn count(&self, tokens: Tokens, cost: Option<Money>) {
+        match cost {
+            Some(cost) => {
+                self.cost.inc_by(cost.dollars());
+            }
+            None => {
+                self.unpriced.inc();
+            }
+        }
         let [input, output] = &self.usage;
         input.observe(tokens.input as f64);
         output.observe(tokens.output as f64);
@@ -346,6 +367,7 @@ mod tests {
             format!(r#"gen_ai_client_token_usage_sum{{{chat},endpoint="fast/b",gen_ai_token_type="output"}} 68.0"#),
             format!(r#"portcullis_tokens_total{{{used},type="input"}} 24"#),
             format!(r#"portcullis_tokens_total{{{used},type="reasoning"}} 10"#),
+            format!(r#"portcullis_unpriced_attempts_total{{{used}}} 2"#),
         ] {
             has(&page, &line);
         }

@@ -43,6 +43,24 @@ async fn the_version_is_agreed_on_in_the_handshake() {
 }
 
 #[tokio::test]
+async fn an_upgrade_falls_back_to_http1_where_http2_has_none() {
+    let (upstream, wanted) = offering(&["h2", "http/1.1"]).await;
+    let client = client();
+    for upgrade in [false, true] {
+        let url = format!("https://{}/", upstream.address);
+        let mut request = by(&client, &url, &wanted);
+        if upgrade {
+            request.extensions_mut().insert(Upgrade);
+            let headers = request.headers_mut();
+            headers.insert("connection", "upgrade".parse().unwrap());
+            headers.insert("upgrade", "websocket".parse().unwrap());
+        }
+        let version = text(client.call(request).await.unwrap()).await;
+        assert_eq!(version, if upgrade { "HTTP/1.1" } else { "HTTP/2.0" });
+    }
+}
+
+#[tokio::test]
 async fn in_clear_there_is_nothing_to_agree_on() {
     let upstream = Upstream::replying(HELLO).await;
     let client = client();

@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use portcullis_core::context::Principal;
+use portcullis_core::context::{Credential, Principal};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
@@ -57,7 +57,7 @@ impl ApiKey {
     }
 
     fn known_by(digest: Digest) -> Self {
-        let principal = Principal::new(digest.to_string());
+        let principal = Principal::new(digest.to_string()).by(Credential::ApiKey);
         Self { digest, principal }
     }
 }

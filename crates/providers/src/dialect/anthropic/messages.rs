@@ -41,7 +41,7 @@ impl Dialect for Messages {
         }
     }
 
-    fn head(&self, _: Operation, body: &[u8]) -> Result<Head, Error> {
+    fn head(&self, _: Operation, _: &request::Parts, body: &[u8]) -> Result<Head, Error> {
         // Every stream reports usage.
         head::read(body, |_, _| {}).map(|head| Head {
             usage_asked: true,
@@ -49,7 +49,12 @@ impl Dialect for Messages {
         })
     }
 
-    fn set_model(&self, body: &mut Payload<Doc>, model: &str) -> Result<(), Error> {
+    fn set_model(
+        &self,
+        _: &mut Arc<request::Parts>,
+        body: &mut Payload<Doc>,
+        model: &str,
+    ) -> Result<(), Error> {
         head::set_model(body, model)
     }
 

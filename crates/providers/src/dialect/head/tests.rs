@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use portcullis_core::error::Code;
 use portcullis_core::llm::{Dialect, Operation};
@@ -7,13 +9,26 @@ use serde_json::Value;
 use super::*;
 use crate::dialect::{all, anthropic::Messages, openai::Chat};
 
+/// The head of a call whose own head says nothing.
+fn parts() -> http::request::Parts {
+    http::Request::new(()).into_parts().0
+}
+
+fn read(dialect: &dyn Dialect, body: &[u8]) -> Result<Head, Error> {
+    dialect.head(Operation::Chat, &parts(), body)
+}
+
+fn rename(dialect: &dyn Dialect, body: &mut Payload<Doc>, model: &str) -> Result<(), Error> {
+    dialect.set_model(&mut Arc::new(parts()), body, model)
+}
+
 fn refusal(body: &str) -> (&'static Code, String, Option<String>) {
-    let e = Chat.head(Operation::Chat, body.as_bytes()).unwrap_err();
+    let e = read(&Chat, body.as_bytes()).unwrap_err();
     (e.code(), e.to_string(), e.at_param().map(Into::into))
 }
 
 fn model(body: &str) -> String {
-    Chat.head(Operation::Chat, body.as_bytes()).unwrap().model
+    read(&Chat, body.as_bytes()).unwrap().model
 }
 
 #[test]
@@ -78,7 +93,7 @@ fn a_missing_empty_or_untextual_model_is_refused_by_name() {
 fn only_true_streams_and_only_null_and_false_do_not() {
     let stream = |value: &str| {
         let body = format!(r#"{{"model":"a","stream":{value}}}"#);
-        Chat.head(Operation::Chat, body.as_bytes())
+        read(&Chat, body.as_bytes())
     };
     assert!(stream("true").unwrap().stream);
     assert!(!stream("false").unwrap().stream);
@@ -125,18 +140,18 @@ fn a_model_behind_a_megabyte_of_messages_is_found_and_replaced() {
     let before = format!(r#"{{"messages":[{messages}null],"stream":true, "model" : "#);
     let body = format!(r#"{before}"last"}} "#);
     assert!(body.len() > 1 << 20);
-    let head = Chat.head(Operation::Chat, body.as_bytes()).unwrap();
+    let head = read(&Chat, body.as_bytes()).unwrap();
     assert_eq!((head.model.as_str(), head.stream), ("last", true));
 
     let mut payload = Payload::<Doc>::from(Bytes::from(body));
-    Chat.set_model(&mut payload, "new").unwrap();
+    rename(&Chat, &mut payload, "new").unwrap();
     assert_eq!(payload.raw(), format!(r#"{before}"new"}} "#).as_bytes());
 }
 
 #[test]
 fn a_model_cannot_be_set_where_there_is_none() {
     let mut payload = Payload::<Doc>::from(Bytes::from_static(b"{}"));
-    let e = Chat.set_model(&mut payload, "new").unwrap_err();
+    let e = rename(&Chat, &mut payload, "new").unwrap_err();
     assert_eq!(e.code(), &codes::INVALID_FIELD);
     assert_eq!(payload.raw(), "{}");
 }
@@ -144,8 +159,8 @@ fn a_model_cannot_be_set_where_there_is_none() {
 #[test]
 fn in_a_dialect_whose_streams_report_usage_unasked_it_counts_as_asked_for() {
     let body = br#"{"model":"a","stream":true}"#;
-    assert!(Messages.head(Operation::Chat, body).unwrap().usage_asked);
-    assert!(!Chat.head(Operation::Chat, body).unwrap().usage_asked);
+    assert!(read(&Messages, body).unwrap().usage_asked);
+    assert!(!read(&Chat, body).unwrap().usage_asked);
 }
 
 fn json() -> impl Strategy<Value = Value> {
@@ -189,9 +204,9 @@ proptest! {
     fn setting_the_model_changes_nothing_else(document in documents(), name in ".+") {
         for dialect in all() {
             let mut payload = Payload::<Doc>::from(Bytes::from(document.clone()));
-            let before = dialect.head(Operation::Chat, document.as_bytes()).unwrap();
-            dialect.set_model(&mut payload, &name).unwrap();
-            let after = dialect.head(Operation::Chat, payload.raw()).unwrap();
+            let before = read(&*dialect, document.as_bytes()).unwrap();
+            rename(&*dialect, &mut payload, &name).unwrap();
+            let after = read(&*dialect, payload.raw()).unwrap();
             prop_assert_eq!(&after.model, &name);
 
             let written = String::from_utf8(payload.raw().to_vec()).unwrap();
@@ -220,6 +235,6 @@ proptest! {
         let written = String::from_utf8(payload.raw().to_vec()).unwrap();
         let added = r#""stream_options":{"include_usage":true},"#;
         prop_assert_eq!(written.replacen(added, "", 1), document);
-        prop_assert!(Chat.head(Operation::Chat, written.as_bytes()).unwrap().usage_asked);
+        prop_assert!(read(&Chat, written.as_bytes()).unwrap().usage_asked);
     }
 }

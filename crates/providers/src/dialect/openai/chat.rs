@@ -37,7 +37,7 @@ impl Dialect for Chat {
         })
     }
 
-    fn head(&self, _: Operation, body: &[u8]) -> Result<Head, Error> {
+    fn head(&self, _: Operation, _: &request::Parts, body: &[u8]) -> Result<Head, Error> {
         head::read(body, |member, head| {
             if member.key == "stream_options" {
                 head.usage_asked = member
@@ -49,7 +49,12 @@ impl Dialect for Chat {
         })
     }
 
-    fn set_model(&self, body: &mut Payload<Doc>, model: &str) -> Result<(), Error> {
+    fn set_model(
+        &self,
+        _: &mut Arc<request::Parts>,
+        body: &mut Payload<Doc>,
+        model: &str,
+    ) -> Result<(), Error> {
         head::set_model(body, model)
     }
 

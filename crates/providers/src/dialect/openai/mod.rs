@@ -4,6 +4,7 @@
 //! `/responses`.
 
 mod chat;
+mod embed;
 mod error;
 mod plain;
 mod responses;

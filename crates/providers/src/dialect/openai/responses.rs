@@ -31,7 +31,7 @@ impl Dialect for Responses {
         path.starts_with("/responses/").then_some(Operation::Other)
     }
 
-    fn head(&self, _: Operation, body: &[u8]) -> Result<Head, Error> {
+    fn head(&self, _: Operation, _: &request::Parts, body: &[u8]) -> Result<Head, Error> {
         // The terminal event always carries usage.
         head::read(body, |_, _| {}).map(|head| Head {
             usage_asked: true,
@@ -39,7 +39,12 @@ impl Dialect for Responses {
         })
     }
 
-    fn set_model(&self, body: &mut Payload<Doc>, model: &str) -> Result<(), Error> {
+    fn set_model(
+        &self,
+        _: &mut Arc<request::Parts>,
+        body: &mut Payload<Doc>,
+        model: &str,
+    ) -> Result<(), Error> {
         head::set_model(body, model)
     }
 

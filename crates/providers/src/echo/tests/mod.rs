@@ -44,7 +44,7 @@ impl Dialect for Named {
         })
     }
 
-    fn head(&self, _: Operation, body: &[u8]) -> Result<Head, Error> {
+    fn head(&self, _: Operation, _: &request::Parts, body: &[u8]) -> Result<Head, Error> {
         let body: Value = serde_json::from_slice(body).unwrap();
         Ok(Head {
             model: body["model"].as_str().unwrap_or_default().into(),
@@ -53,7 +53,12 @@ impl Dialect for Named {
         })
     }
 
-    fn set_model(&self, _: &mut Payload<Doc>, _: &str) -> Result<(), Error> {
+    fn set_model(
+        &self,
+        _: &mut Arc<request::Parts>,
+        _: &mut Payload<Doc>,
+        _: &str,
+    ) -> Result<(), Error> {
         Ok(())
     }
 

@@ -1,14 +1,13 @@
-//! Before the request line: a range of addresses, as configuration writes it.
+//! Before the request line: a range of addresses, as configuration writes it wherever it names one.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
 
 /// The addresses that share a prefix: `10.0.0.0/8`, or one address alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Network {
-    base: IpAddr,
-    prefix: u8,
-}
+pub(crate) struct Network(IpNet);
 
 impl Network {
     /// Reads an address, or an address and the length of its prefix.
@@ -17,7 +16,7 @@ impl Network {
     ///
     /// One phrase, when it is neither, or when bits behind the prefix are set: one of the two is then
     /// mistyped.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let unread = "neither an IP address nor a network like `10.0.0.0/8`";
         let (base, prefix) = text
             .split_once('/')
@@ -26,69 +25,44 @@ impl Network {
         if base != base.to_canonical() {
             return Err("an IPv4 address in IPv6 form: write it as IPv4");
         }
-        let longest = if base.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            None => longest,
+        let network = match prefix {
+            None => IpNet::from(base),
             Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => {
-                text.parse().map_err(|_| unread)?
+                let prefix = text.parse().map_err(|_| unread)?;
+                let network = IpNet::new(base, prefix);
+                network.map_err(|_| "the prefix is longer than the address")?
             }
             Some(_) => return Err(unread),
         };
-        if prefix > longest {
-            return Err("the prefix is longer than the address");
-        }
-        let network = Self { base, prefix };
-        if network.first(base) != bits(base) {
+        if network.trunc() != network {
             return Err("the address has bits set behind the prefix");
         }
-        Ok(network)
+        Ok(Self(network))
     }
 
     /// Whether `address` is one of them. IPv4 in IPv6 form is taken for IPv4.
-    pub(super) fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        address.is_ipv4() == self.base.is_ipv4() && self.first(address) == bits(self.base)
-    }
-
-    /// The first address of this prefix length that `address` is in.
-    fn first(&self, address: IpAddr) -> u128 {
-        let length = if address.is_ipv4() {
-            96 + u32::from(self.prefix)
-        } else {
-            self.prefix.into()
-        };
-        bits(address) & u128::MAX.checked_shl(128 - length).unwrap_or(0)
-    }
-}
-
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => u128::from(u32::from(v4)),
-        IpAddr::V6(v6) => u128::from(v6),
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
     }
 }
 
 /// A network known when this is written. For tables.
-pub(super) const fn v6(segments: [u16; 8], prefix: u8) -> Network {
+pub(crate) const fn v6(segments: [u16; 8], prefix: u8) -> Network {
     let [a, b, c, d, e, f, g, h] = segments;
-    Network {
-        base: IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)),
-        prefix,
-    }
+    let base = Ipv6Addr::new(a, b, c, d, e, f, g, h);
+    Network(IpNet::new_assert(IpAddr::V6(base), prefix))
 }
 
 /// A network known when this is written. For tables.
-pub(super) const fn v4(octets: [u8; 4], prefix: u8) -> Network {
+pub(crate) const fn v4(octets: [u8; 4], prefix: u8) -> Network {
     let [a, b, c, d] = octets;
-    Network {
-        base: IpAddr::V4(std::net::Ipv4Addr::new(a, b, c, d)),
-        prefix,
-    }
+    let base = Ipv4Addr::new(a, b, c, d);
+    Network(IpNet::new_assert(IpAddr::V4(base), prefix))
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.base, self.prefix)
+        self.0.fmt(f)
     }
 }
 
@@ -126,13 +100,13 @@ mod tests {
         #[test]
         fn an_address_is_in_its_network_and_its_mapped_form_too(bits: u32, prefix in 0u8..=32) {
             let mask = u32::MAX.checked_shl(u32::from(32 - prefix)).unwrap_or(0);
-            let base = std::net::Ipv4Addr::from(bits & mask);
+            let base = Ipv4Addr::from(bits & mask);
             let network = Network::parse(&format!("{base}/{prefix}")).unwrap();
-            let address = std::net::Ipv4Addr::from(bits);
+            let address = Ipv4Addr::from(bits);
             prop_assert!(network.contains(address.into()));
             prop_assert!(network.contains(address.to_ipv6_mapped().into()));
             if prefix > 0 {
-                let flipped = std::net::Ipv4Addr::from(bits ^ 1 << (32 - prefix));
+                let flipped = Ipv4Addr::from(bits ^ 1 << (32 - prefix));
                 prop_assert!(!network.contains(flipped.into()));
             }
         }

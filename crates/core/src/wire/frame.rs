@@ -24,6 +24,29 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// A whole frame of a framing that is not server-sent events: where it is, its name and its data.
+    pub fn whole(span: Range<u32>, event: Range<u32>, data: Range<u32>) -> Self {
+        Self {
+            span,
+            event,
+            data,
+            data_lines: 1,
+            complete: true,
+            ..Self::default()
+        }
+    }
+
+    /// A frame of such a framing whose end has not come.
+    pub fn open(span: Range<u32>) -> Self {
+        Self {
+            data: span.clone(),
+            span,
+            data_lines: 1,
+            fielded: true,
+            ..Self::default()
+        }
+    }
+
     /// The name of the event; empty when it has none, which means `message`.
     ///
     /// # Panics

@@ -1,0 +1,11 @@
+//! Before the request line: what models cost.
+
+#[cfg(feature = "providers")]
+mod known;
+#[cfg(not(feature = "providers"))]
+mod unknown;
+
+#[cfg(feature = "providers")]
+pub(super) use known::{load, published};
+#[cfg(not(feature = "providers"))]
+pub(super) use unknown::{load, published};
