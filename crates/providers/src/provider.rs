@@ -228,9 +228,14 @@ impl Encode<Llm> for Provider {
                 ));
             }
             strip_hop(&mut head.headers);
+            let succeeds = head.status.is_success();
+            let failed = |e| {
+                let e = reply_error(e);
+                if succeeds { e.begun() } else { e }
+            };
             if let Some(kept) = kept {
                 let translated = kept.response(request, head, body, max_reply);
-                return translated.await.map_err(reply_error);
+                return translated.await.map_err(failed);
             }
             let dialect = request.dialect.clone();
             let body = if !is_modelled(&request, &head.headers) {
@@ -243,7 +248,7 @@ impl Encode<Llm> for Provider {
                     events
                 })
             } else {
-                let raw = body.collect(max_reply).await.map_err(reply_error)?;
+                let raw = body.collect(max_reply).await.map_err(failed)?;
                 LlmOutput::Whole(Payload::from(raw))
             };
             Ok(LlmResponse::new(head, dialect, body))

@@ -2,6 +2,7 @@
 
 pub mod anthropic;
 pub mod bedrock;
+pub mod cohere;
 pub mod gemini;
 pub mod openai;
 
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Arc<dyn Dialect>> {
         Arc::new(gemini::Generate),
         Arc::new(openai::Responses),
         Arc::new(anthropic::Messages),
+        Arc::new(cohere::Chat),
         Arc::new(openai::Chat),
     ]
 }
@@ -38,6 +40,8 @@ pub fn wires() -> Vec<Arc<dyn Wire>> {
     vec![
         Arc::new(anthropic::MessagesWire),
         Arc::new(bedrock::ConverseWire),
+        Arc::new(cohere::ChatWire),
+        Arc::new(gemini::Generate),
         Arc::new(openai::ChatWire),
         Arc::new(openai::ResponsesWire),
     ]

@@ -18,7 +18,7 @@ pub(super) const MAX_WEIGHT: u32 = 1_000_000;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LlmConfig {
-    /// The vendor: `openai`, `anthropic`, `bedrock`, `openai-compatible`, or one registered by the program.
+    /// The vendor: `openai`, `anthropic`, `gemini`, `bedrock`, `openai-compatible`, or another one there is.
     pub provider: Option<String>,
     /// The base URL of its API, with the version segment: `https://api.openai.com/v1`. Default: the
     /// vendor's own.
@@ -108,7 +108,7 @@ pub struct ProviderConfig {
     /// Default: 1.
     #[serde(default = "one")]
     pub weight: u32,
-    /// The vendor: `openai`, `anthropic`, `bedrock`, `openai-compatible`, or one registered by the program.
+    /// The vendor: `openai`, `anthropic`, `gemini`, `bedrock`, `openai-compatible`, or another one there is.
     pub provider: String,
     /// The base URL of its API, with the version segment: `https://api.openai.com/v1`. Default: the
     /// vendor's own.

@@ -3,6 +3,7 @@
 mod anthropic;
 mod azure;
 mod bedrock;
+mod cohere;
 mod compatible;
 mod gemini;
 mod openai;
@@ -21,6 +22,7 @@ use portcullis_core::upstream::Credential;
 pub use anthropic::ANTHROPIC;
 pub use azure::AZURE;
 pub use bedrock::BEDROCK;
+pub use cohere::COHERE;
 pub use compatible::OPENAI_COMPATIBLE;
 pub use gemini::GEMINI;
 pub use openai::OPENAI;
@@ -96,9 +98,10 @@ pub struct Vendor {
 }
 
 /// The vendors of this crate.
-pub const STANDARD: [Vendor; 23] = [
+pub const STANDARD: [Vendor; 24] = [
     OPENAI,
     ANTHROPIC,
+    COHERE,
     GEMINI,
     BEDROCK,
     OPENAI_COMPATIBLE,

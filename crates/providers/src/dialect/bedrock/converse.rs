@@ -85,6 +85,11 @@ impl Dialect for Converse {
         usage::of_document(json, tokens)
     }
 
+    /// The framing has nothing that means nothing.
+    fn keep_alive(&self) -> Option<&'static [u8]> {
+        None
+    }
+
     fn render(&self) -> Arc<dyn Render> {
         Arc::new(RenderBedrock)
     }

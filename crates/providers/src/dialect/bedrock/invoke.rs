@@ -84,6 +84,11 @@ impl Dialect for Invoke {
         }
     }
 
+    /// The framing has nothing that means nothing.
+    fn keep_alive(&self) -> Option<&'static [u8]> {
+        None
+    }
+
     fn render(&self) -> Arc<dyn Render> {
         Arc::new(RenderBedrock)
     }

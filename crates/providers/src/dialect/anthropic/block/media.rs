@@ -8,6 +8,7 @@ use portcullis_core::json::{Kind, Raw};
 use super::read::{lose_others, required};
 use super::{Place, cache, write_cache};
 use crate::dialect::fields::{Fields, field, given, lose, members, text, untranslatable};
+use crate::translate::media::media_type;
 use crate::translate::write::{Array, Object};
 use crate::translate::{Losses, Media, MediaKind, Part, Source, Text, read as reading};
 
@@ -213,8 +214,9 @@ fn source<'m>(media: &'m Media<'_>, field: &impl Fn() -> String) -> Result<Writt
             return Err(untranslatable(field(), why));
         }
     };
-    let kind = media.media_type.as_ref().map(Text::plain);
-    let kind = kind.as_deref().unwrap_or_default();
+    let told = media_type(media);
+    let told = told.as_ref().map(Text::plain);
+    let kind = told.as_deref().unwrap_or_default();
     let media_type = match (media.kind, kind) {
         (MediaKind::Image, "image/jpg") => "image/jpeg",
         (MediaKind::Image, kind) => {
