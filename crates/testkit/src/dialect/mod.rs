@@ -1,8 +1,9 @@
-//! What the fake hosts answer: OpenAI and Anthropic, as their own SDKs want it.
+//! What the fake hosts answer: OpenAI, Anthropic and Cohere, as their own SDKs want it.
 
 mod anthropic;
 mod ask;
 mod checksum;
+mod cohere;
 mod multipart;
 mod openai;
 mod route;
@@ -22,6 +23,8 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic: messages, token counts, models.
     Anthropic,
+    /// Cohere: chat, version 2.
+    Cohere,
 }
 
 /// What a request asks for.
@@ -35,6 +38,8 @@ pub enum Operation {
     Messages,
     /// `POST messages/count_tokens`.
     CountTokens,
+    /// `POST /v2/chat`.
+    CohereChat,
     /// `POST embeddings`.
     Embeddings,
     /// `GET models`, `GET models/{id}`.
@@ -54,6 +59,7 @@ impl Operation {
     pub fn dialect(self) -> Dialect {
         match self {
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::CohereChat => Dialect::Cohere,
             Self::Models(dialect) | Self::Other(dialect) => dialect,
             _ => Dialect::OpenAi,
         }
@@ -94,8 +100,11 @@ fn try_answer(
         Operation::Responses => openai::responses(&ask()?),
         Operation::Embeddings => openai::embeddings(&ask()?),
         Operation::Messages => anthropic::messages(&ask()?, anthropic_version),
+        Operation::CohereChat => cohere::chat(&ask()?),
         Operation::CountTokens => anthropic::count_tokens(&ask()?),
-        Operation::Models(Dialect::OpenAi) => openai::models(offer, route.id.as_deref()),
+        Operation::Models(Dialect::OpenAi | Dialect::Cohere) => {
+            openai::models(offer, route.id.as_deref())
+        }
         Operation::Models(Dialect::Anthropic) => anthropic::models(offer, route.id.as_deref()),
         Operation::Files => openai::file(headers, body),
         Operation::FileContent => Ok(openai::file_content(route.id.as_deref())),
@@ -113,7 +122,7 @@ fn admit(dialect: Dialect, headers: &HeaderMap, offer: &Offer) -> Result<(), Ref
     let Some(key) = &offer.key else { return Ok(()) };
     let bearer = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let shown = match dialect {
-        Dialect::OpenAi => bearer,
+        Dialect::OpenAi | Dialect::Cohere => bearer,
         Dialect::Anthropic => header("x-api-key").or(bearer),
     };
     match shown {
@@ -136,6 +145,10 @@ pub(crate) fn error(dialect: Dialect, status: u16, message: &str) -> Answer {
             }});
             Answer::json(code, &body).with("x-request-id", "req_testkit")
         }
+        Dialect::Cohere => {
+            let body = json!({"id": "req_testkit", "message": message});
+            Answer::json(code, &body)
+        }
         Dialect::Anthropic => {
             let body = json!({
                 "type": "error",
@@ -157,6 +170,13 @@ pub(crate) fn error_event(operation: Operation) -> Bytes {
                 "error": {"type": "overloaded_error", "message": message},
             });
             format!("event: error\ndata: {data}\n\n").into()
+        }
+        Operation::CohereChat => {
+            let data = json!({
+                "type": "message-end",
+                "delta": {"finish_reason": "ERROR", "error": message},
+            });
+            format!("event: message-end\ndata: {data}\n\n").into()
         }
         Operation::Responses => {
             let data = json!({
