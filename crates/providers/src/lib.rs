@@ -10,6 +10,7 @@ pub mod echo;
 pub mod llm;
 pub mod provider;
 pub mod select;
+pub mod sign;
 pub mod translate;
 pub mod vendor;
 

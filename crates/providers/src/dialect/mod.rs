@@ -1,6 +1,7 @@
 //! Wire formats: what stands where in a request, a reply and an event. Pure functions over bytes.
 
 pub mod anthropic;
+pub mod bedrock;
 pub mod cohere;
 pub mod gemini;
 pub mod openai;
@@ -24,6 +25,8 @@ pub use models::{ModelEntry, list_models, render_model, render_models};
 /// chat dialect takes what no other claims.
 pub fn all() -> Vec<Arc<dyn Dialect>> {
     vec![
+        Arc::new(bedrock::Invoke),
+        Arc::new(bedrock::Converse),
         Arc::new(gemini::Generate),
         Arc::new(openai::Responses),
         Arc::new(anthropic::Messages),
@@ -36,7 +39,9 @@ pub fn all() -> Vec<Arc<dyn Dialect>> {
 pub fn wires() -> Vec<Arc<dyn Wire>> {
     vec![
         Arc::new(anthropic::MessagesWire),
+        Arc::new(bedrock::ConverseWire),
         Arc::new(cohere::ChatWire),
+        Arc::new(gemini::Generate),
         Arc::new(openai::ChatWire),
         Arc::new(openai::ResponsesWire),
     ]

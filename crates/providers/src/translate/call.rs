@@ -70,7 +70,8 @@ impl Translation {
             return Err(Error::new(&UNTRANSLATABLE, what));
         };
         let mut losses = Losses::default();
-        let (mut written, awaited) = self.write(request, payload.raw(), &mut losses)?;
+        let raw = self.caller.prepared(payload.raw());
+        let (mut written, awaited) = self.write(request, &raw, &mut losses)?;
         note_losses(&request.context, &losses);
         if let Some(loss) = losses.iter().next().filter(|_| self.strict) {
             let what = format!(

@@ -14,6 +14,7 @@ pub const COHERE: Vendor = Vendor {
     key_required: true,
     dialects: &["cohere-chat"],
     credential: Credential::bearer,
+    aws_service: None,
     default_headers: no_headers,
     model_prefixes: &["command-", "c4ai-"],
     options: &[],

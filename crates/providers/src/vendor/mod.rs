@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod azure;
+mod bedrock;
 mod cohere;
 mod compatible;
 mod gemini;
@@ -20,6 +21,7 @@ use portcullis_core::upstream::Credential;
 
 pub use anthropic::ANTHROPIC;
 pub use azure::AZURE;
+pub use bedrock::BEDROCK;
 pub use cohere::COHERE;
 pub use compatible::OPENAI_COMPATIBLE;
 pub use gemini::GEMINI;
@@ -65,7 +67,8 @@ pub use vertex::{VERTEX, VERTEX_ANTHROPIC, VERTEX_OPENAI};
 pub struct Vendor {
     /// The name `provider:` takes in configuration, and its prefix in model names without a file.
     pub name: &'static str,
-    /// The base URL of its API, up to the version segment; `None` where the user must give one.
+    /// The base URL of its API, up to the version segment; `None` where the user must give one. `{region}` in it stands
+    /// for the region that is configured.
     pub base_url: Option<&'static str>,
     /// The last segment its base URL must have, put there where a user leaves it out.
     pub version: Option<&'static str>,
@@ -77,6 +80,8 @@ pub struct Vendor {
     pub dialects: &'static [&'static str],
     /// Makes the credential of a key.
     pub credential: fn(&str) -> Result<Credential, InvalidHeaderValue>,
+    /// The service of AWS it is, whose requests are signed where there is no key.
+    pub aws_service: Option<&'static str>,
     /// Headers it demands where the caller sends none.
     pub default_headers: fn() -> Vec<(HeaderName, HeaderValue)>,
     /// How model names begin that are its own beyond doubt: for bare names without a file.
@@ -93,11 +98,12 @@ pub struct Vendor {
 }
 
 /// The vendors of this crate.
-pub const STANDARD: [Vendor; 23] = [
+pub const STANDARD: [Vendor; 24] = [
     OPENAI,
     ANTHROPIC,
     COHERE,
     GEMINI,
+    BEDROCK,
     OPENAI_COMPATIBLE,
     AZURE,
     VERTEX,
@@ -179,7 +185,8 @@ mod tests {
         let dialects = crate::dialect::all();
         for vendor in Vendors::standard().iter() {
             if let Some(url) = vendor.base_url {
-                let origin = Origin::parse(url).unwrap();
+                let url = url.replace("{region}", "eu-west-1");
+                let origin = Origin::parse(&url).unwrap();
                 assert_eq!(origin.to_string(), url);
                 let version = vendor.version.unwrap_or_default();
                 assert_eq!(origin.ending_with(version).to_string(), url);

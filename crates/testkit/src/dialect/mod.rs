@@ -1,7 +1,8 @@
-//! What the fake hosts answer: OpenAI, Anthropic and Cohere, as their own SDKs want it.
+//! What the fake hosts answer: OpenAI, Anthropic, Bedrock and Cohere, as their own SDKs want it.
 
 mod anthropic;
 mod ask;
+mod bedrock;
 mod checksum;
 mod cohere;
 mod multipart;
@@ -23,6 +24,8 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic: messages, token counts, models.
     Anthropic,
+    /// Bedrock: converse, token counts.
+    Bedrock,
     /// Cohere: chat, version 2.
     Cohere,
 }
@@ -38,6 +41,12 @@ pub enum Operation {
     Messages,
     /// `POST messages/count_tokens`.
     CountTokens,
+    /// `POST model/{modelId}/converse`.
+    Converse,
+    /// `POST model/{modelId}/converse-stream`.
+    ConverseStream,
+    /// `POST model/{modelId}/count-tokens`.
+    ConverseTokens,
     /// `POST /v2/chat`.
     CohereChat,
     /// `POST embeddings`.
@@ -59,6 +68,7 @@ impl Operation {
     pub fn dialect(self) -> Dialect {
         match self {
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::Converse | Self::ConverseStream | Self::ConverseTokens => Dialect::Bedrock,
             Self::CohereChat => Dialect::Cohere,
             Self::Models(dialect) | Self::Other(dialect) => dialect,
             _ => Dialect::OpenAi,
@@ -95,14 +105,18 @@ fn try_answer(
     admit(route.operation.dialect(), headers, offer)?;
     let anthropic_version = headers.get("anthropic-version");
     let ask = || Ask::parse(body, offer);
+    let named = || Ask::of(body, offer, route.id.as_deref().unwrap_or_default());
     match route.operation {
         Operation::Chat => openai::chat(&ask()?),
         Operation::Responses => openai::responses(&ask()?),
         Operation::Embeddings => openai::embeddings(&ask()?),
         Operation::Messages => anthropic::messages(&ask()?, anthropic_version),
         Operation::CohereChat => cohere::chat(&ask()?),
+        Operation::Converse => bedrock::converse(named()?, false),
+        Operation::ConverseStream => bedrock::converse(named()?, true),
+        Operation::ConverseTokens => bedrock::count_tokens(&named()?),
         Operation::CountTokens => anthropic::count_tokens(&ask()?),
-        Operation::Models(Dialect::OpenAi | Dialect::Cohere) => {
+        Operation::Models(Dialect::OpenAi | Dialect::Bedrock | Dialect::Cohere) => {
             openai::models(offer, route.id.as_deref())
         }
         Operation::Models(Dialect::Anthropic) => anthropic::models(offer, route.id.as_deref()),
@@ -124,12 +138,19 @@ fn admit(dialect: Dialect, headers: &HeaderMap, offer: &Offer) -> Result<(), Ref
     let shown = match dialect {
         Dialect::OpenAi | Dialect::Cohere => bearer,
         Dialect::Anthropic => header("x-api-key").or(bearer),
+        Dialect::Bedrock => bearer.or_else(|| access_key(header("authorization")?)),
     };
     match shown {
         Some(shown) if shown == key => Ok(()),
         Some(_) => Err((401, "the API key is not known".to_owned())),
         None => Err((401, "an API key is required".to_owned())),
     }
+}
+
+/// The id of the key a request was signed with. That the signature is right is not checked.
+fn access_key(authorization: &str) -> Option<&str> {
+    let signed = authorization.strip_prefix("AWS4-HMAC-SHA256 Credential=")?;
+    Some(signed.split_once('/')?.0)
 }
 
 /// An error in the dialect's shape.
@@ -157,6 +178,9 @@ pub(crate) fn error(dialect: Dialect, status: u16, message: &str) -> Answer {
             });
             Answer::json(code, &body).with("request-id", "req_testkit")
         }
+        Dialect::Bedrock => Answer::json(code, &json!({"message": message}))
+            .with("x-amzn-errortype", bedrock::error_type(status))
+            .with("x-amzn-requestid", "req_testkit"),
     }
 }
 
@@ -177,6 +201,10 @@ pub(crate) fn error_event(operation: Operation) -> Bytes {
                 "delta": {"finish_reason": "ERROR", "error": message},
             });
             format!("event: message-end\ndata: {data}\n\n").into()
+        }
+        Operation::ConverseStream => {
+            let data = json!({"message": message});
+            bedrock::exception("serviceUnavailableException", &data)
         }
         Operation::Responses => {
             let data = json!({

@@ -3,6 +3,7 @@
 //! Source: the Messages API reference, versions 2023-06-01 and 2026-10-21, and the official SDK's types.
 
 mod block;
+mod count;
 mod error;
 mod messages;
 mod reply;

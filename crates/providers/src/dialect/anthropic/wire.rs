@@ -4,9 +4,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, request as head};
 use portcullis_core::error::Error;
 
+use super::count::Counting;
 use super::{reply, request, stream, trouble};
 use crate::translate::{
-    Asked, Conversation, EventReader, EventWriter, Losses, Reply, Target, Trouble, Wire, Written,
+    Asked, Conversation, CountWire, EventReader, EventWriter, Losses, Reply, Target, Trouble, Wire,
+    Written,
 };
 
 /// The wire of Anthropic messages. It reads requests of both versions, and writes them for 2023-06-01.
@@ -69,6 +71,10 @@ impl Wire for MessagesWire {
 
     fn writer(&self, asked: &Asked) -> Box<dyn EventWriter> {
         Box::new(stream::Writer::new(asked))
+    }
+
+    fn counting(&self) -> Option<&dyn CountWire> {
+        Some(&Counting)
     }
 
     fn owns_header(&self, name: &HeaderName) -> bool {

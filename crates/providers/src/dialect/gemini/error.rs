@@ -75,7 +75,12 @@ fn document(error: &Error) -> Value {
             "fieldViolations": [{ "field": param, "description": error.message() }],
         }));
     }
-    details.extend(error.after().map(retry_info));
+    if let Some(after) = error.after() {
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.RetryInfo",
+            "retryDelay": delay(after),
+        }));
+    }
     json!({
         "error": {
             "code": error.status().as_u16(),
@@ -86,12 +91,9 @@ fn document(error: &Error) -> Value {
     })
 }
 
-/// When it is worth trying again, as Google says it.
-pub(super) fn retry_info(after: Duration) -> Value {
-    json!({
-        "@type": "type.googleapis.com/google.rpc.RetryInfo",
-        "retryDelay": format!("{}s", after.as_secs_f64()),
-    })
+/// A duration as protocol buffers write it.
+pub(super) fn delay(after: Duration) -> String {
+    format!("{}s", after.as_secs_f64())
 }
 
 fn status(kind: Kind) -> &'static str {

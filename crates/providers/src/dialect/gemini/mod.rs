@@ -5,7 +5,19 @@
 mod array;
 mod error;
 mod generate;
+mod key;
+mod part;
+mod place;
+mod reply;
+mod request;
+mod say;
+mod schema;
+mod signature;
+mod stop;
+mod stream;
+mod trouble;
 mod usage;
+mod wire;
 
 pub(crate) mod url;
 
