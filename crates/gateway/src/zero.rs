@@ -22,8 +22,8 @@ pub struct ZeroConfig {
 }
 
 impl ZeroConfig {
-    /// Offers, at `address`, every vendor of the registry whose usual environment variable holds a key, as
-    /// `vendor/model` and by the bare names that are its own beyond doubt; and always the model `echo`.
+    /// Offers, at `address`, every vendor of the registry that has an address of its own and whose usual environment
+    /// variable holds a key, as `vendor/model` and by the bare names that are its own beyond doubt; and always the model `echo`.
     ///
     /// Real keys behind an open port are a wallet, so the policy `localOnly` is on: only loopback hosts are
     /// answered, and web pages of other sites are refused.
@@ -44,10 +44,11 @@ impl ZeroConfig {
         let mut models = vec![json!({"match": "echo", "backend": "echo"})];
         let mut found = Vec::new();
         let mut missing = Vec::new();
-        for vendor in registry
-            .slot::<Vendors>()
-            .into_iter()
+        let vendors = registry.slot::<Vendors>().into_iter();
+        // One whose address hangs on the account needs a file.
+        for vendor in vendors
             .flat_map(Vendors::iter)
+            .filter(|v| v.base_url.is_some())
         {
             if let Some((name, key)) = key_of(vendor, &variable) {
                 config.backends.push(Backend::new(

@@ -165,48 +165,4 @@ pub(crate) fn no_options(_: &Options) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use portcullis_core::assemble::Registry;
-    use portcullis_core::upstream::Origin;
-
-    use super::*;
-
-    #[test]
-    fn every_vendor_has_a_base_url_that_is_one_and_dialects_that_are_registered() {
-        let dialects = crate::dialect::all();
-        for vendor in Vendors::standard().iter() {
-            if let Some(url) = vendor.base_url {
-                let origin = Origin::parse(url).unwrap();
-                assert_eq!(origin.to_string(), url);
-                let version = vendor.version.unwrap_or_default();
-                assert_eq!(origin.ending_with(version).to_string(), url);
-            }
-            assert!(!vendor.dialects.is_empty());
-            for name in vendor.dialects {
-                assert!(dialects.iter().any(|d| d.name() == *name), "{name}");
-            }
-            assert!((vendor.credential)("key").is_ok());
-            assert!((vendor.credential)("a\nb").is_err());
-        }
-    }
-
-    #[test]
-    fn vendors_registered_before_those_of_the_crate_stay() {
-        let mut registry = Registry::new();
-        let own = Vendor {
-            name: "own",
-            ..OPENAI
-        };
-        registry.slot_mut::<Vendors>().add(own);
-        crate::register(&mut registry);
-        let vendors = registry.slot::<Vendors>().unwrap();
-        assert_eq!(vendors.iter().count(), STANDARD.len() + 1);
-        assert!(vendors.get("own").is_some());
-    }
-
-    #[test]
-    #[should_panic(expected = "vendor `openai` is registered twice")]
-    fn two_vendors_of_one_name_are_a_mistake_found_at_the_start() {
-        Vendors::standard().add(OPENAI);
-    }
-}
+mod tests;
