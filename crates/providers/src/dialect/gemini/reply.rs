@@ -132,7 +132,7 @@ fn content<'a>(content: Raw<'a>, choice: u32, losses: &mut Losses) -> Result<Vec
     for (number, one) in list.elements().enumerate() {
         let place = Place::Answer(choice, number as u32);
         let one = one.map_err(|_| wrong(&place.to_string(), "an object"))?;
-        parts.extend(part::read(&members(one), place, losses)?);
+        part::push(&mut parts, part::read(&members(one), place, losses)?);
     }
     Ok(parts)
 }

@@ -129,6 +129,7 @@ impl Say<'_> {
         a.object(|o| {
             match &thought.text {
                 Some(text) => o.text("text", text),
+                None if thought.redacted => {}
                 None => o.str("text", ""),
             }
             if thought.text.is_some() || thought.redacted {
