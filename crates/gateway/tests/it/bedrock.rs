@@ -54,14 +54,22 @@ fn names(stream: &[u8]) -> Vec<String> {
 #[tokio::test]
 async fn a_call_goes_on_byte_for_byte_signed_by_the_gateway() {
     let line = line().await;
-    let reply = ask(&line, "converse", &[("authorization", "AWS4-HMAC-SHA256 callers")]).await;
+    let reply = ask(
+        &line,
+        "converse",
+        &[("authorization", "AWS4-HMAC-SHA256 callers")],
+    )
+    .await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert_eq!(reply.json()["stopReason"], "end_turn");
     let seen = line.upstream.seen();
     assert_eq!(seen[0].path(), format!("{MODEL}/converse"));
     assert_eq!(seen[0].body, ASK);
     let signed = seen[0].header("authorization").unwrap();
-    assert!(signed.contains("/eu-central-1/bedrock/aws4_request, SignedHeaders="), "{signed}");
+    assert!(
+        signed.contains("/eu-central-1/bedrock/aws4_request, SignedHeaders="),
+        "{signed}"
+    );
     let record = line.records.only().await;
     assert_eq!(&*record.model.unwrap(), "us.anthropic.claude-x-v1:0");
     let usage = record.attempts[0].usage.unwrap();
@@ -74,7 +82,7 @@ async fn a_stream_is_passed_on_and_metered() {
     let path = format!("{MODEL}/converse-stream");
     let key = [("authorization", "Bearer AKIDEXAMPLE")];
     let direct = send(Method::POST, line.direct(&path), &key, ASK).await;
-    for pace in ["per-event", "one-write", "every-7-bytes"] {
+    for pace in ["per-event", "one-write", "every-7"] {
         let reply = ask(&line, "converse-stream", &[("x-pace", pace)]).await;
         assert_eq!(reply.status, 200, "{pace}");
         assert_eq!(reply.body, direct.body, "{pace}");
@@ -94,7 +102,11 @@ async fn a_cut_stream_ends_with_an_exception() {
         let reply = ask(&line, "converse-stream", &[("x-fault", fault)]).await;
         let names = names(&reply.body);
         assert_eq!(names.first().unwrap(), "messageStart", "{fault}");
-        assert_eq!(names.last().unwrap(), "modelStreamErrorException", "{fault}");
+        assert_eq!(
+            names.last().unwrap(),
+            "modelStreamErrorException",
+            "{fault}"
+        );
         let record = line.records.only().await;
         assert!(matches!(record.outcome, Outcome::Failed(_)), "{fault}");
     }
@@ -103,13 +115,31 @@ async fn a_cut_stream_ends_with_an_exception() {
 #[tokio::test]
 async fn what_upstream_and_gateway_refuse_is_told_as_bedrock_does() {
     let line = line().await;
-    let reply = send(Method::POST, line.url(&format!("{MODEL}/converse")), &[], "{}").await;
+    let reply = send(
+        Method::POST,
+        line.url(&format!("{MODEL}/converse")),
+        &[],
+        "{}",
+    )
+    .await;
     assert_eq!(reply.status, 400);
-    assert_eq!(reply.header("x-amzn-errortype"), Some("ValidationException"));
+    assert_eq!(
+        reply.header("x-amzn-errortype"),
+        Some("ValidationException")
+    );
     assert_eq!(reply.header("portcullis-error"), None);
-    let reply = send(Method::POST, line.url(&format!("{MODEL}/converse")), &[], "{").await;
+    let reply = send(
+        Method::POST,
+        line.url(&format!("{MODEL}/converse")),
+        &[],
+        "{",
+    )
+    .await;
     assert_eq!(reply.status, 400);
-    assert_eq!(reply.header("x-amzn-errortype"), Some("ValidationException"));
+    assert_eq!(
+        reply.header("x-amzn-errortype"),
+        Some("ValidationException")
+    );
     let code = codes::BODY_NOT_JSON.name;
     assert_eq!(reply.header("portcullis-error"), Some(code));
     assert!(reply.json()["message"].is_string());
