@@ -33,8 +33,78 @@ pub static NOT_AUTHORIZED: Code = Code {
     remedy: "see the log for the rule of `authorization` that refused it",
 };
 
+/// `rate_limited`: a rate limit of the gateway is reached.
+pub static RATE_LIMITED: Code = Code {
+    name: "rate_limited",
+    status: 429,
+    kind: Kind::RateLimit,
+    fault: Fault::Client,
+    about: "a rate limit of the gateway is reached",
+    remedy: "wait for the time in `retry-after`; without one, the call is larger than the limit and never fits",
+};
+
+/// `too_many_calls`: the caller has as many calls in flight as it may.
+pub static TOO_MANY_CALLS: Code = Code {
+    name: "too_many_calls",
+    status: 429,
+    kind: Kind::RateLimit,
+    fault: Fault::Client,
+    about: "the caller has as many calls in flight as it may",
+    remedy: "send the call again when another has ended, or raise `concurrency.max`",
+};
+
+/// `budget_exceeded`: the budget of the day or month is used up.
+pub static BUDGET_EXCEEDED: Code = Code {
+    name: "budget_exceeded",
+    status: 429,
+    kind: Kind::RateLimit,
+    fault: Fault::Client,
+    about: "the budget of the day or month is used up, or the call would go beyond it",
+    remedy: "wait for the time in `retry-after`, or raise the `budget`",
+};
+
+/// `limit_key_missing`: whose limit the call counts for could not be found out.
+pub static LIMIT_KEY_MISSING: Code = Code {
+    name: "limit_key_missing",
+    status: 403,
+    kind: Kind::Permission,
+    fault: Fault::Gateway,
+    about: "whose limit the call counts for could not be found out",
+    remedy: "see the log for the expression of the `key`; give one a default as in `apiKey.?id.orValue(\"nobody\")`",
+};
+
+/// `uninspectable`: the call is of a kind the gateway does not read, and a policy has to.
+pub static UNINSPECTABLE: Code = Code {
+    name: "uninspectable",
+    status: 403,
+    kind: Kind::Permission,
+    fault: Fault::Gateway,
+    about: "the call is of a kind the gateway does not read, and a policy has to",
+    remedy: "set `unmodelled: Allow` in the policy to let such calls pass uncounted",
+};
+
+/// `price_unknown`: nobody knows what the model costs, and a budget is in money.
+pub static PRICE_UNKNOWN: Code = Code {
+    name: "price_unknown",
+    status: 403,
+    kind: Kind::Permission,
+    fault: Fault::Gateway,
+    about: "nobody knows what the model costs, and a budget counts money",
+    remedy: "add the model to the list of prices, or give the budget in tokens",
+};
+
 /// Every code of this crate.
-pub static CODES: &[&Code] = &[&API_KEY_MISSING, &API_KEY_INVALID, &NOT_AUTHORIZED];
+pub static CODES: &[&Code] = &[
+    &API_KEY_MISSING,
+    &API_KEY_INVALID,
+    &NOT_AUTHORIZED,
+    &RATE_LIMITED,
+    &TOO_MANY_CALLS,
+    &BUDGET_EXCEEDED,
+    &LIMIT_KEY_MISSING,
+    &UNINSPECTABLE,
+    &PRICE_UNKNOWN,
+];
 
 #[cfg(test)]
 mod tests {

@@ -33,9 +33,14 @@
 pub mod admission;
 pub mod auth;
 pub mod authorize;
+pub mod budget;
 pub mod codes;
+pub mod hedge;
+pub mod ledger;
 pub mod limit;
 pub mod local_only;
+pub mod rate_limit;
+pub mod retry;
 pub mod timeout;
 pub mod transform;
 
@@ -60,8 +65,15 @@ pub fn register(registry: &mut Registry) {
         .policy::<Http, _>(auth::api_key::ApiKeyAuthentication)
         .policy::<Http, _>(authorize::AuthorizationPolicy)
         .policy::<Llm, _>(authorize::AuthorizationPolicy)
+        .policy::<Llm, _>(budget::BudgetPolicy)
         .policy::<Http, _>(limit::body::BodyLimitPolicy)
+        .policy::<Http, _>(limit::concurrency::ConcurrencyPolicy)
+        .policy::<Llm, _>(limit::concurrency::ConcurrencyPolicy)
         .policy::<Http, _>(local_only::LocalOnlyPolicy)
+        .policy::<Llm, _>(retry::RetryPolicy)
+        .policy::<Llm, _>(hedge::HedgePolicy)
+        .policy::<Http, _>(rate_limit::RateLimitPolicy)
+        .policy::<Llm, _>(rate_limit::RateLimitPolicy)
         .policy::<Http, _>(timeout::TimeoutsPolicy)
         .policy::<Http, _>(transform::headers::HeaderModifiersPolicy);
 }
@@ -84,8 +96,10 @@ mod tests {
             ("apiKeyAuthentication", "ApiKeyConfig"),
             ("authorization", "AuthorizationConfig"),
             ("bodyLimit", "BodyLimitConfig"),
+            ("concurrency", "ConcurrencyConfig"),
             ("headerModifiers", "HeaderModifiersConfig"),
             ("localOnly", "LocalOnlyConfig"),
+            ("rateLimit", "RateLimitConfig"),
             ("timeouts", "TimeoutsConfig"),
         ] {
             let policy = registry.get_policy(name).unwrap();

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// A policy that is built anew asks for the state of its predecessor, which still serves, and shares it. When
 /// the last service with a state is gone, so is the state. Clones share what is in it.
 #[derive(Clone, Default)]
-pub struct Stores(Arc<Mutex<HashMap<Box<str>, Weak<dyn Any + Send + Sync>>>>);
+pub struct Stores(Arc<Mutex<States>>);
+
+type States = HashMap<Box<str>, Weak<dyn Any + Send + Sync>>;
 
 impl Stores {
     /// The state of this identity: that which is in use, if it is of this type, or a new one.

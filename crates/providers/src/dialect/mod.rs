@@ -2,10 +2,13 @@
 
 pub mod anthropic;
 pub mod bedrock;
+pub mod cohere;
+pub mod gemini;
 pub mod openai;
 
 mod count;
 mod event;
+mod fields;
 mod head;
 mod models;
 
@@ -24,13 +27,22 @@ pub fn all() -> Vec<Arc<dyn Dialect>> {
     vec![
         Arc::new(bedrock::Invoke),
         Arc::new(bedrock::Converse),
+        Arc::new(gemini::Generate),
         Arc::new(openai::Responses),
         Arc::new(anthropic::Messages),
+        Arc::new(cohere::Chat),
         Arc::new(openai::Chat),
     ]
 }
 
 /// The wires of the dialects that can be translated.
 pub fn wires() -> Vec<Arc<dyn Wire>> {
-    vec![Arc::new(bedrock::ConverseWire)]
+    vec![
+        Arc::new(anthropic::MessagesWire),
+        Arc::new(bedrock::ConverseWire),
+        Arc::new(cohere::ChatWire),
+        Arc::new(gemini::Generate),
+        Arc::new(openai::ChatWire),
+        Arc::new(openai::ResponsesWire),
+    ]
 }

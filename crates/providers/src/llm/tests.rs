@@ -1,12 +1,14 @@
 use portcullis_core::body::Body;
 use portcullis_core::config::{ConfigError, Kind, ObjectId};
-use portcullis_core::context::Outcome;
+use portcullis_core::context::{Outcome, Tokens};
 use portcullis_core::error::codes;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::codes::MODELS_UNLISTED;
 use crate::fake::{Fake, reply, request};
+
+const CLAUDES: &str = r#"{"data":[{"type":"model","id":"claude-x","display_name":"Claude X","created_at":"2026-09-01T00:00:00Z","lifecycle":"active"}],"has_more":false,"first_id":"claude-x","last_id":"claude-x"}"#;
 
 const CHAT: &str = "POST /v1/chat/completions";
 const ASK: &str = r#"{"model": "gpt-x", "messages": [], "n": 1.0}"#;
@@ -214,32 +216,67 @@ fn a_dialect_nobody_registered_is_refused_with_the_nearest_one() {
 }
 
 #[tokio::test]
-async fn a_call_in_a_dialect_the_provider_does_not_speak_is_refused_with_what_it_speaks() {
+async fn a_call_that_cannot_be_translated_is_refused_with_what_the_provider_speaks() {
     let fake = Fake::json("{}");
-    let service = fake.backend("llm", openai()).unwrap();
-    let call = request("POST /v1/messages", &[], r#"{"model":"gpt-x"}"#);
-    let e = fake.call(&service, call).await.0.unwrap_err();
-    assert_eq!(e.code(), &codes::DIALECT_UNSUPPORTED);
-    assert_eq!(e.status(), 400);
-    assert_eq!(
-        e.to_string(),
-        "the call is written in anthropic-messages, but `gpt-x` is served by openai, which speaks openai-chat and openai-responses"
-    );
-    assert!(fake.seen().is_empty());
-
     let service = fake.backend("llm", anthropic()).unwrap();
     let e = fake
         .call(&service, request("POST /v1/files", &[], "x"))
         .await
         .0
         .unwrap_err();
+    assert_eq!(e.code(), &codes::DIALECT_UNSUPPORTED);
+    assert_eq!(e.status(), 400);
     assert_eq!(
         e.to_string(),
         "the call is written in openai-chat, but this path is served by anthropic, which speaks anthropic-messages"
     );
+    assert!(fake.seen().is_empty());
 }
 
-const CLAUDES: &str = r#"{"data":[{"type":"model","id":"claude-x","display_name":"Claude X","created_at":"2026-09-01T00:00:00Z","lifecycle":"active"}],"has_more":false,"first_id":"claude-x","last_id":"claude-x"}"#;
+#[tokio::test]
+async fn a_call_of_another_dialect_is_translated_both_ways_and_its_losses_are_told() {
+    let fake = Fake::json(
+        r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-x","content":[{"type":"text","text":"Hi."}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":3,"output_tokens":2}}"#,
+    );
+    let service = fake.backend("llm", anthropic()).unwrap();
+    let ask =
+        r#"{"model":"claude-x","logit_bias":{"5":1},"messages":[{"role":"user","content":"hi"}]}"#;
+    let (reply, record) = fake
+        .call(&service, request("POST /v1/chat/completions", &[], ask))
+        .await;
+    let reply = reply.unwrap();
+    assert_eq!(reply.headers()["portcullis-loss"], "logit_bias");
+    let body: Value = serde_json::from_slice(reply.body()).unwrap();
+    assert_eq!(body["object"], "chat.completion");
+    assert_eq!(body["choices"][0]["message"]["content"], "Hi.");
+    assert_eq!(body["usage"]["prompt_tokens"], 3);
+    let sent = fake.only();
+    assert_eq!(sent.uri.path(), "/v1/messages");
+    assert!(record.losses[0].starts_with("logit_bias: "));
+    assert_eq!(record.attempts[0].usage, Some(Tokens::new(3, 2)));
+
+    let mut strict = anthropic();
+    strict["strict"] = true.into();
+    let service = fake.backend("llm", strict).unwrap();
+    let call = request("POST /v1/chat/completions", &[], ask);
+    let e = fake.call(&service, call).await.0.unwrap_err();
+    assert_eq!(
+        (e.code().name, e.at_param()),
+        ("loss_refused", Some("logit_bias"))
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_estimated_where_the_provider_does_not_count_them() {
+    let fake = Fake::json("{}");
+    let service = fake.backend("llm", openai()).unwrap();
+    let ask = r#"{"model":"gpt-x","messages":[{"role":"user","content":"12345678"}]}"#;
+    let call = request("POST /v1/messages/count_tokens", &[], ask);
+    let reply = fake.call(&service, call).await.0.unwrap();
+    assert_eq!(reply.headers()["portcullis-estimate"], "tokens");
+    assert_eq!(reply.body(), r#"{"input_tokens":6}"#);
+    assert!(fake.seen().is_empty());
+}
 
 #[tokio::test]
 async fn models_are_listed_in_the_shape_of_the_caller() {
@@ -322,9 +359,10 @@ fn a_provider_nobody_knows_is_refused_with_the_nearest_or_all() {
         "/llm/provider: unknown provider `opnai` (did you mean `openai`?)"
     );
     let e = refused(json!({"provider": "zzzzzzzz"}));
-    assert_eq!(
-        e.hint.as_deref(),
-        Some("known are anthropic, bedrock, openai, openai-compatible")
+    let hint = e.hint.unwrap_or_default();
+    assert!(
+        hint.starts_with("known are anthropic, azure, bedrock, "),
+        "{hint}"
     );
 }
 

@@ -170,12 +170,6 @@ impl Out {
         self.usage = Some(tokens);
     }
 
-    /// What was written so far.
-    #[cfg(test)]
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.raw
-    }
-
     fn end(&mut self, kind: EventKind) {
         let end = u32::try_from(self.raw.len()).unwrap_or(u32::MAX);
         self.events.push((end, kind));

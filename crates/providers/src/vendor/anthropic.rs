@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue};
 use portcullis_core::upstream::Credential;
 
-use super::Vendor;
+use super::{Vendor, no_options, own_body, own_place};
 use crate::dialect::anthropic::VERSION_HEADER;
 
 /// Anthropic, at `https://api.anthropic.com/v1`, with its key in `x-api-key`. Callers that send no
@@ -24,4 +24,8 @@ pub const ANTHROPIC: Vendor = Vendor {
         )]
     },
     model_prefixes: &["claude-"],
+    options: &[],
+    base: no_options,
+    place: own_place,
+    body: own_body,
 };

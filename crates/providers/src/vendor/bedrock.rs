@@ -2,7 +2,7 @@
 
 use portcullis_core::upstream::Credential;
 
-use super::{Vendor, no_headers};
+use super::{Vendor, no_headers, no_options, own_body, own_place};
 
 /// Amazon Bedrock's runtime, at `https://bedrock-runtime.{region}.amazonaws.com`. With `apiKey` it is called by a bearer
 /// key; else its requests are signed (Signature Version 4). Where the host is another one (China, GovCloud's FIPS hosts,
@@ -18,4 +18,8 @@ pub const BEDROCK: Vendor = Vendor {
     aws_service: Some("bedrock"),
     default_headers: no_headers,
     model_prefixes: &[],
+    options: &[],
+    base: no_options,
+    place: own_place,
+    body: own_body,
 };

@@ -49,7 +49,7 @@ impl Ask {
             .map_err(|error| (400, format!("the body is not JSON: {error}")))?;
         Ok(Self {
             hash: fnv1a(body),
-            input_tokens: (body.len() as u64 / 4).max(1),
+            input_tokens: (body.len() as u64).div_ceil(4).max(1),
             text: offer.text.clone(),
             body: json,
         })

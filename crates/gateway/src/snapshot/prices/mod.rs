@@ -6,6 +6,6 @@ mod known;
 mod unknown;
 
 #[cfg(feature = "providers")]
-pub(super) use known::{load, published};
+pub(super) use known::load;
 #[cfg(not(feature = "providers"))]
-pub(super) use unknown::{load, published};
+pub(super) use unknown::load;

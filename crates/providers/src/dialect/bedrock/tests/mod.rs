@@ -26,6 +26,7 @@ pub(super) fn asked() -> Asked {
         created: 1,
         stream: true,
         usage: true,
+        functions: false,
         head: Arc::new(head("/")),
     }
 }

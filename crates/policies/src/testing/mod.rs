@@ -1,5 +1,7 @@
 //! What the policies' tests share: building a policy from its configuration, and services to put it over.
 
+pub(crate) mod llm;
+
 use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
@@ -64,7 +66,14 @@ pub(crate) fn refused(name: &str, body: Value) -> String {
     configured(name, body).unwrap_err().to_string()
 }
 
-struct Names(Registry);
+/// A builder that knows these names, and nobody to call.
+pub(crate) struct Names(Registry);
+
+impl Names {
+    pub(crate) fn of(registry: Registry) -> Self {
+        Self(registry)
+    }
+}
 
 impl Build for Names {
     fn registry(&self) -> &Registry {
