@@ -157,7 +157,7 @@ async fn a_caller_of_openais_is_answered_by_bedrock() {
             Method::POST,
             line.url("/v1/chat/completions"),
             &[],
-            body.as_str(),
+            bytes::Bytes::from(body),
         )
         .await
     };
