@@ -1,9 +1,10 @@
-//! What the fake hosts answer: OpenAI, Anthropic and Bedrock, as their own SDKs want it.
+//! What the fake hosts answer: OpenAI, Anthropic, Bedrock and Cohere, as their own SDKs want it.
 
 mod anthropic;
 mod ask;
 mod bedrock;
 mod checksum;
+mod cohere;
 mod multipart;
 mod openai;
 mod route;
@@ -25,6 +26,8 @@ pub enum Dialect {
     Anthropic,
     /// Bedrock: converse, token counts.
     Bedrock,
+    /// Cohere: chat, version 2.
+    Cohere,
 }
 
 /// What a request asks for.
@@ -44,6 +47,8 @@ pub enum Operation {
     ConverseStream,
     /// `POST model/{modelId}/count-tokens`.
     ConverseTokens,
+    /// `POST /v2/chat`.
+    CohereChat,
     /// `POST embeddings`.
     Embeddings,
     /// `GET models`, `GET models/{id}`.
@@ -64,6 +69,7 @@ impl Operation {
         match self {
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
             Self::Converse | Self::ConverseStream | Self::ConverseTokens => Dialect::Bedrock,
+            Self::CohereChat => Dialect::Cohere,
             Self::Models(dialect) | Self::Other(dialect) => dialect,
             _ => Dialect::OpenAi,
         }
@@ -105,11 +111,12 @@ fn try_answer(
         Operation::Responses => openai::responses(&ask()?),
         Operation::Embeddings => openai::embeddings(&ask()?),
         Operation::Messages => anthropic::messages(&ask()?, anthropic_version),
+        Operation::CohereChat => cohere::chat(&ask()?),
         Operation::Converse => bedrock::converse(named()?, false),
         Operation::ConverseStream => bedrock::converse(named()?, true),
         Operation::ConverseTokens => bedrock::count_tokens(&named()?),
         Operation::CountTokens => anthropic::count_tokens(&ask()?),
-        Operation::Models(Dialect::OpenAi | Dialect::Bedrock) => {
+        Operation::Models(Dialect::OpenAi | Dialect::Bedrock | Dialect::Cohere) => {
             openai::models(offer, route.id.as_deref())
         }
         Operation::Models(Dialect::Anthropic) => anthropic::models(offer, route.id.as_deref()),
@@ -129,7 +136,7 @@ fn admit(dialect: Dialect, headers: &HeaderMap, offer: &Offer) -> Result<(), Ref
     let Some(key) = &offer.key else { return Ok(()) };
     let bearer = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let shown = match dialect {
-        Dialect::OpenAi => bearer,
+        Dialect::OpenAi | Dialect::Cohere => bearer,
         Dialect::Anthropic => header("x-api-key").or(bearer),
         Dialect::Bedrock => bearer.or_else(|| access_key(header("authorization")?)),
     };
@@ -159,6 +166,10 @@ pub(crate) fn error(dialect: Dialect, status: u16, message: &str) -> Answer {
             }});
             Answer::json(code, &body).with("x-request-id", "req_testkit")
         }
+        Dialect::Cohere => {
+            let body = json!({"id": "req_testkit", "message": message});
+            Answer::json(code, &body)
+        }
         Dialect::Anthropic => {
             let body = json!({
                 "type": "error",
@@ -183,6 +194,13 @@ pub(crate) fn error_event(operation: Operation) -> Bytes {
                 "error": {"type": "overloaded_error", "message": message},
             });
             format!("event: error\ndata: {data}\n\n").into()
+        }
+        Operation::CohereChat => {
+            let data = json!({
+                "type": "message-end",
+                "delta": {"finish_reason": "ERROR", "error": message},
+            });
+            format!("event: message-end\ndata: {data}\n\n").into()
         }
         Operation::ConverseStream => {
             let data = json!({"message": message});

@@ -30,6 +30,8 @@ impl Route {
         let (operation, id) = match (method.as_str(), parts.as_slice()) {
             ("POST", ["chat", "completions"]) => (Operation::Chat, None),
             ("POST", ["responses"]) => (Operation::Responses, None),
+            ("POST", ["v2", "chat"]) => (Operation::CohereChat, None),
+            (_, ["v2", ..]) => (Operation::Other(Dialect::Cohere), None),
             ("POST", ["messages"]) => (Operation::Messages, None),
             ("POST", ["messages", "count_tokens"]) => (Operation::CountTokens, None),
             ("POST", ["model", id, "converse"]) => (Operation::Converse, Some(*id)),
