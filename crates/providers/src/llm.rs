@@ -1,5 +1,6 @@
 //! The `llm` backend: calls to one provider, or to the fittest of several.
 
+mod aws;
 mod config;
 mod group;
 mod service;
@@ -14,7 +15,7 @@ use portcullis_core::upstream::Origin;
 
 use crate::provider::Provider;
 use crate::translate::{Spoken, Wires};
-use crate::vendor::{Vendor, Vendors};
+use crate::vendor::{Options, Vendor, Vendors};
 
 pub use config::{GroupConfig, LlmConfig, ProviderConfig};
 use service::LlmService;
@@ -54,13 +55,15 @@ fn endpoint(
     if config.model.as_deref() == Some("") {
         return Err(cx.error(&Pointer::root().key("model"), "a model has a name"));
     }
-    let mut origin = origin(vendor, &config, cx)?;
+    let options = options(vendor, &config, cx)?;
+    let mut origin = origin(vendor, &config, &options, cx)?;
     if let Some(transport) = &config.transport {
         let place = Pointer::root().key("transport");
         origin = origin.with_transport(cx.transport(transport, &place)?);
     }
     let mut provider = Provider::new(origin)
         .usage(config.usage)
+        .vendor(*vendor, options)
         .speaking(spoken.clone());
     if let Some(max) = config.max_reply_bytes {
         provider = provider.max_reply(max.get());
@@ -138,15 +141,52 @@ fn spoken(
     chosen.collect()
 }
 
-fn origin(
+/// The options given, if they are the vendor's and none is missing.
+fn options(
     vendor: &Vendor,
     config: &ProviderConfig,
     cx: &BuildContext<'_>,
+) -> Result<Options, ConfigError> {
+    let at = Pointer::root().key("options");
+    let known = || vendor.options.iter().map(|option| option.name);
+    for (name, value) in &config.options {
+        if value.is_empty() {
+            return Err(cx.error(&at.key(name), format!("the option `{name}` is empty")));
+        }
+        if !known().any(|known| known == name) {
+            let what = format!("provider `{}` has no option `{name}`", vendor.name);
+            let unknown = cx.error(&at.key(name), what);
+            return Err(match nearest(name, known()) {
+                Some(near) => unknown.hint(format!("did you mean `{near}`?")),
+                None => unknown,
+            });
+        }
+    }
+    let mut needed = vendor.options.iter().filter(|option| option.required);
+    match needed.find(|option| !config.options.contains_key(option.name)) {
+        None => Ok(config.options.clone().into()),
+        Some(missing) => {
+            let (name, about) = (missing.name, missing.about);
+            let what = format!("provider `{}` needs the option `{name}`", vendor.name);
+            Err(cx
+                .error(&Pointer::root(), what)
+                .hint(format!("options: {{{name}: …}}, {about}")))
+        }
+    }
+}
+
+fn origin(
+    vendor: &Vendor,
+    config: &ProviderConfig,
+    options: &Options,
+    cx: &BuildContext<'_>,
 ) -> Result<Origin, ConfigError> {
     let at = |key: &str| Pointer::root().key(key);
+    let based = (vendor.base)(options);
     let url = config
         .base_url
         .as_deref()
+        .or(based.as_deref())
         .or(vendor.base_url)
         .ok_or_else(|| {
             cx.error(
@@ -155,11 +195,21 @@ fn origin(
             )
             .hint("give the base URL of its API, with the version segment")
         })?;
-    let mut origin = Origin::parse(url).map_err(|e| cx.error(&at("baseUrl"), e.to_string()))?;
+    let region = aws::region(vendor, config, aws::variable, cx)?;
+    let url = match &region {
+        None if url.contains(aws::REGION) => return Err(aws::needs_region(vendor, cx)),
+        region => url.replace(aws::REGION, region.as_deref().unwrap_or_default()),
+    };
+    let mut origin = Origin::parse(&url).map_err(|e| cx.error(&at("baseUrl"), e.to_string()))?;
     if let Some(version) = vendor.version {
         origin = origin.ending_with(version);
     }
     let Some(key) = &config.api_key else {
+        if vendor.aws_service.is_some() || config.aws.is_some() {
+            let region = region.as_deref();
+            let signs = aws::credential(vendor, config, region, aws::variable, cx)?;
+            return Ok(signs.into_iter().fold(origin, Origin::with_credential));
+        }
         if vendor.key_required && config.base_url.is_none() {
             let what = format!("provider `{}` needs an `apiKey`", vendor.name);
             let variable = vendor.key_variables.first().copied().unwrap_or("API_KEY");
@@ -169,6 +219,9 @@ fn origin(
         }
         return Ok(origin);
     };
+    if config.aws.is_some() {
+        return Err(cx.error(&at("aws"), "what has an `apiKey` is not signed"));
+    }
     let credential = (vendor.credential)(key.expose())
         .map_err(|_| cx.error(&at("apiKey"), "the key has characters no header takes"))?;
     Ok(origin.with_credential(credential))

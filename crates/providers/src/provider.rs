@@ -7,14 +7,15 @@ use portcullis_core::BoxFuture;
 use portcullis_core::body::Body;
 use portcullis_core::error::{Error, codes};
 use portcullis_core::llm::{
-    EventKind, EventStream, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation, Step,
-    api_path,
+    EventKind, EventStream, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, MAX_REQUEST,
+    Operation, Step, TakeOnce, api_path,
 };
 use portcullis_core::payload::Payload;
 use portcullis_core::protocol::Encode;
 use portcullis_core::upstream::{Origin, Timeouts, strip_hop};
 
 use crate::translate::{Kept, Spoken, Translation, Way};
+use crate::vendor::{Ask, OPENAI_COMPATIBLE, Options, Place, Vendor};
 
 /// How the usage of a streamed call is learnt where the upstream tells it only if asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
@@ -36,6 +37,8 @@ pub struct Provider {
     usage: UsageMode,
     max_reply: u64,
     spoken: Option<Spoken>,
+    vendor: Vendor,
+    options: Options,
 }
 
 impl Provider {
@@ -47,6 +50,8 @@ impl Provider {
             usage: UsageMode::Ask,
             max_reply: 64 << 20,
             spoken: None,
+            vendor: OPENAI_COMPATIBLE,
+            options: Options::default(),
         }
     }
 
@@ -78,35 +83,60 @@ impl Provider {
         self
     }
 
+    /// Whose endpoint it is: how its URLs are made. Default: as the dialects have them.
+    #[must_use]
+    pub fn vendor(mut self, vendor: Vendor, options: Options) -> Self {
+        self.vendor = vendor;
+        self.options = options;
+        self
+    }
+
     /// The call as HTTP in another dialect.
     fn translated(
         &self,
         request: &LlmRequest,
         translation: &Translation,
     ) -> Result<(http::Request<Body>, Option<Box<Kept>>), Error> {
-        let (written, kept) = translation.request(request)?;
+        let (mut written, kept) = translation.request(request)?;
         let headers = translation.headers(&request.head.headers, &written);
-        let sent = self.origin.request(
-            Method::POST,
-            &written.path,
-            written.query,
-            &headers,
-            written.body.into(),
-        )?;
+        let ask = Ask {
+            dialect: translation.upstream.name(),
+            operation: request.operation,
+            model: &request.model,
+            stream: request.stream,
+            path: &written.path,
+            query: written.query,
+            headers: &headers,
+            options: &self.options,
+        };
+        let mut body = Payload::from(std::mem::take(&mut written.body));
+        (self.vendor.body)(&ask, &mut body)?;
+        let Place { path, query } = (self.vendor.place)(&ask);
+        let body = body.raw().clone().into();
+        let sent = self
+            .origin
+            .request(Method::POST, &path, query.as_deref(), &headers, body)?;
         Ok((sent, Some(Box::new(kept))))
     }
 
     /// The call as HTTP in its own dialect.
     fn native(&self, request: &LlmRequest) -> Result<http::Request<Body>, Error> {
         let head = &request.head;
-        let path = api_path(head.uri.path());
-        self.origin.request(
-            head.method.clone(),
-            path,
-            head.uri.query(),
-            &head.headers,
-            self.body(request)?,
-        )
+        let ask = Ask {
+            dialect: request.dialect.name(),
+            operation: request.operation,
+            model: &request.model,
+            stream: request.stream,
+            path: api_path(head.uri.path()),
+            query: head.uri.query(),
+            headers: &head.headers,
+            options: &self.options,
+        };
+        let Place { path, query } = (self.vendor.place)(&ask);
+        let body = self.body(request, &ask)?;
+        let (method, headers) = (head.method.clone(), &head.headers);
+        self.origin
+            .request(method, &path, query.as_deref(), headers, body)
     }
 
     fn asks_usage(&self, request: &LlmRequest) -> bool {
@@ -116,14 +146,16 @@ impl Provider {
             && !request.usage_asked
     }
 
-    fn body(&self, request: &LlmRequest) -> Result<Body, Error> {
+    fn body(&self, request: &LlmRequest, ask: &Ask<'_>) -> Result<Body, Error> {
         match &request.body {
-            LlmInput::Json(payload) if self.asks_usage(request) => {
+            LlmInput::Json(payload) => {
                 let mut payload = payload.clone();
-                request.dialect.ask_usage(request, &mut payload)?;
+                if self.asks_usage(request) {
+                    request.dialect.ask_usage(request, &mut payload)?;
+                }
+                (self.vendor.body)(ask, &mut payload)?;
                 Ok(payload.raw().clone().into())
             }
-            LlmInput::Json(payload) => Ok(payload.raw().clone().into()),
             LlmInput::Opaque(once) => once
                 .take()
                 .ok_or_else(|| Error::new(&codes::NOT_REPLAYABLE, codes::NOT_REPLAYABLE.about)),
@@ -133,6 +165,26 @@ impl Provider {
 
 impl Encode<Llm> for Provider {
     type Asked = Option<Box<Kept>>;
+
+    fn prepare<'a>(
+        &'a self,
+        request: &'a mut LlmRequest,
+    ) -> Option<BoxFuture<'a, Result<(), Error>>> {
+        let ready = self.origin.ready();
+        let streamed = matches!(request.body, LlmInput::Opaque(_)) && self.origin.signs_body();
+        if ready.is_none() && !streamed {
+            return None;
+        }
+        Some(Box::pin(async move {
+            if let Some(ready) = ready {
+                ready.await?;
+            }
+            if streamed {
+                hold(&mut request.body).await?;
+            }
+            Ok(())
+        }))
+    }
 
     fn request(
         &self,
@@ -176,9 +228,14 @@ impl Encode<Llm> for Provider {
                 ));
             }
             strip_hop(&mut head.headers);
+            let succeeds = head.status.is_success();
+            let failed = |e| {
+                let e = reply_error(e);
+                if succeeds { e.begun() } else { e }
+            };
             if let Some(kept) = kept {
                 let translated = kept.response(request, head, body, max_reply);
-                return translated.await.map_err(reply_error);
+                return translated.await.map_err(failed);
             }
             let dialect = request.dialect.clone();
             let body = if !is_modelled(&request, &head.headers) {
@@ -191,12 +248,23 @@ impl Encode<Llm> for Provider {
                     events
                 })
             } else {
-                let raw = body.collect(max_reply).await.map_err(reply_error)?;
+                let raw = body.collect(max_reply).await.map_err(failed)?;
                 LlmOutput::Whole(Payload::from(raw))
             };
             Ok(LlmResponse::new(head, dialect, body))
         })
     }
+}
+
+/// Reads a streamed body whole, as a signature needs it.
+async fn hold(input: &mut LlmInput) -> Result<(), Error> {
+    if let LlmInput::Opaque(once) = input
+        && let Some(body) = once.take()
+    {
+        let whole = body.collect(MAX_REQUEST).await?;
+        *once = TakeOnce::new(whole.into());
+    }
+    Ok(())
 }
 
 /// Whether the gateway looks into the reply: its operation is modelled, and it is not compressed.

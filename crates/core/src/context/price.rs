@@ -115,7 +115,8 @@ impl Price {
 /// What models cost: a catalogue, or an embedder's own.
 pub trait Prices: fmt::Debug + Send + Sync + 'static {
     /// The price of a model of a provider, by the names they are asked for; `None` when it is not known, which
-    /// is not the same as free.
+    /// is not the same as free. An empty provider is one not chosen yet: then the price is that of any provider
+    /// that has a model of the name.
     fn price(&self, provider: &str, model: &str) -> Option<Price>;
 }
 

@@ -200,7 +200,7 @@ impl PickRender for LlmCodec {
         let versioned = api_path(head.uri.path()) != head.uri.path();
         match self.claim(head) {
             Some(claim) if versioned || claim.operation != Operation::Other => {
-                claim.dialect.render()
+                claim.dialect.render_for(head)
             }
             _ => Arc::new(Problem),
         }
@@ -223,8 +223,9 @@ impl Codec<Llm> for LlmCodec {
     }
 }
 
-/// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`); where there is
-/// none, what begins with Bedrock's `/model/`, or the whole path. Routes may put anything before it.
+/// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`, `/v1beta1`,
+/// `/v2`); where there is none, what begins with Bedrock's `/model/`, or the whole path. Routes may put anything
+/// before it.
 ///
 /// ```
 /// use portcullis_core::llm::api_path;
@@ -232,15 +233,19 @@ impl Codec<Llm> for LlmCodec {
 /// assert_eq!(api_path("/team-a/v1/chat/completions"), "/chat/completions");
 /// assert_eq!(api_path("/chat/completions"), "/chat/completions");
 /// assert_eq!(api_path("/v1"), "");
+/// assert_eq!(api_path("/v2/chat"), "/chat");
 /// assert_eq!(api_path("/aws/model/a.b%3A0/converse"), "/model/a.b%3A0/converse");
 /// ```
 pub fn api_path(path: &str) -> &str {
     let bytes = path.as_bytes();
     for at in memchr::memchr_iter(b'/', bytes) {
-        let Some(version) = bytes[at + 1..].strip_prefix(b"v1") else {
+        let version = &bytes[at + 1..];
+        let Some(version) = version.strip_prefix(b"v1").or(version.strip_prefix(b"v2")) else {
             continue;
         };
-        let rest = version.strip_prefix(b"beta").unwrap_or(version);
+        let preview = version.strip_prefix(b"beta1");
+        let preview = preview.or_else(|| version.strip_prefix(b"beta"));
+        let rest = preview.unwrap_or(version);
         if matches!(rest.first(), None | Some(b'/')) {
             return &path[path.len() - rest.len()..];
         }

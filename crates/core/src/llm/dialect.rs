@@ -129,6 +129,12 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
 
     /// How errors are written.
     fn render(&self) -> Arc<dyn Render>;
+
+    /// How errors are written for a call with this head, in dialects whose callers choose the framing of a stream.
+    fn render_for(&self, head: &request::Parts) -> Arc<dyn Render> {
+        let _ = head;
+        self.render()
+    }
 }
 
 /// Whether a reply says that it is server-sent events.

@@ -32,6 +32,11 @@ pub trait Render: Send + Sync {
     /// thing and the stream must simply be cut.
     fn in_stream(&self, error: &Error) -> Option<Bytes>;
 
+    /// As [`in_stream`](Self::in_stream), for a stream of which no byte has gone out yet.
+    fn at_start(&self, error: &Error) -> Option<Bytes> {
+        self.in_stream(error)
+    }
+
     /// Whether a reply of this content type is a stream that errors can be written into. By default server-sent
     /// events are.
     fn is_stream(&self, content_type: &[u8]) -> bool {

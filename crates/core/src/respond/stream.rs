@@ -29,6 +29,7 @@ pub(super) fn guard(
             body,
             render,
             context,
+            begun: false,
             ended: false,
         })
     })
@@ -38,6 +39,8 @@ struct Guard {
     body: Body,
     render: Arc<dyn Render>,
     context: Option<Context>,
+    /// Whether anything of the stream has gone out.
+    begun: bool,
     ended: bool,
 }
 
@@ -57,10 +60,18 @@ impl http_body::Body for Guard {
                 self.ended = true;
                 self.body = Body::empty();
                 note(self.context.as_ref(), &error);
-                let last = self.render.in_stream(&error).ok_or(error);
-                Poll::Ready(Some(last.map(Frame::data)))
+                let last = if self.begun {
+                    self.render.in_stream(&error)
+                } else {
+                    self.render.at_start(&error)
+                };
+                Poll::Ready(Some(last.ok_or(error).map(Frame::data)))
             }
-            frame => Poll::Ready(frame),
+            Some(Ok(frame)) => {
+                self.begun |= frame.data_ref().is_some_and(|data| !data.is_empty());
+                Poll::Ready(Some(Ok(frame)))
+            }
+            None => Poll::Ready(None),
         }
     }
 

@@ -23,7 +23,6 @@ use portcullis_core::protocol::{ArcService, Http};
 use portcullis_core::route::{RouteMatch, Table};
 
 use digest::{Digest, Gather};
-use prices::CurrentPrices;
 use services::Made;
 
 pub use build::{Builder, Refusal, RefuseBy};
@@ -39,8 +38,6 @@ pub struct Snapshot {
     settings: Settings,
     /// State of policies, handed from snapshot to snapshot.
     stores: Stores,
-    /// What models cost now, handed from snapshot to snapshot.
-    current: Arc<CurrentPrices>,
     tables: HashMap<ObjectId, Table<Arc<Served>>, RandomState>,
 }
 
@@ -137,9 +134,8 @@ impl Snapshot {
         routes: BTreeMap<ObjectId, (usize, Arc<Route>)>,
         backends: BTreeMap<ObjectId, Arc<Made>>,
         settings: Settings,
-        (stores, current): (Stores, Arc<CurrentPrices>),
+        stores: Stores,
     ) -> Self {
-        current.set(settings.prices());
         let mut in_order: Vec<_> = routes.iter().collect();
         in_order.sort_by_key(|(id, (order, _))| (id.project.clone(), *order));
         let mut entries: HashMap<ObjectId, Vec<(RouteMatch, Arc<Served>)>> = listeners
@@ -166,7 +162,6 @@ impl Snapshot {
             backends,
             settings,
             stores,
-            current,
             listeners,
         }
     }

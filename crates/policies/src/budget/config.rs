@@ -81,8 +81,8 @@ pub enum Mode {
 
 /// More budgets than this in one policy are refused.
 const MAX_LIMITS: usize = 16;
-/// More than this, in dollars, cannot be counted as finely as prices are.
-const MAX_USD: f64 = 1e7;
+/// More than this, in dollars, cannot be counted in billionths.
+const MAX_USD: f64 = 9e9;
 
 fn reserve_output() -> u64 {
     1024
@@ -151,14 +151,17 @@ impl BudgetLimit {
             }
             (Some(tokens), None) => Limit::new(Measure::Tokens, Quota::new(tokens, window)),
             (None, Some(usd)) => {
-                let prices = cx.prices().ok_or_else(|| {
+                let prices = cx.registry().price_list().ok_or_else(|| {
                     let what = "a budget in dollars needs a list of prices, and there is none";
                     cx.error(&at.key("usd"), what).hint("give it in `tokens`")
                 })?;
-                let amount = money(usd, &at.key("usd"), cx)?.picodollars();
-                let limit = Limit::new(Measure::Money(prices), Quota::new(amount, window));
+                let amount = nanodollars(usd, &at.key("usd"), cx)?;
+                let limit = Limit::new(Measure::Money(prices.clone()), Quota::new(amount, window));
                 match self.reserve_usd {
-                    Some(usd) => limit.unpriced(money(usd, &at.key("reserveUsd"), cx)?),
+                    Some(usd) => {
+                        let amount = nanodollars(usd, &at.key("reserveUsd"), cx)?;
+                        limit.unpriced(Money::from_picodollars(amount.saturating_mul(1000)))
+                    }
                     None => limit,
                 }
             }
@@ -179,9 +182,9 @@ impl BudgetLimit {
     }
 }
 
-fn money(usd: f64, at: &Pointer, cx: &BuildContext<'_>) -> Result<Money, ConfigError> {
+fn nanodollars(usd: f64, at: &Pointer, cx: &BuildContext<'_>) -> Result<u64, ConfigError> {
     if !(1e-6..=MAX_USD).contains(&usd) {
-        return Err(cx.error(at, "expected dollars from 0.000001 to 10000000"));
+        return Err(cx.error(at, "expected dollars from 0.000001 to 9000000000"));
     }
-    Ok(Money::from_picodollars((usd * 1e12).round() as u64))
+    Ok((usd * 1e9).round() as u64)
 }

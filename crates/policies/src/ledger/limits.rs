@@ -25,7 +25,7 @@ pub enum Measure {
     Requests,
     /// Tokens of input and output.
     Tokens,
-    /// Millionths of a millionth of a dollar, by these prices.
+    /// Billionths of a dollar, by these prices.
     Money(Arc<dyn Prices>),
     /// Calls at once.
     Calls,
@@ -93,7 +93,7 @@ impl Limit {
     /// with a name of your own. Default: such a call is refused.
     #[must_use]
     pub fn unpriced(mut self, amount: Money) -> Self {
-        self.unpriced = Some(amount.picodollars());
+        self.unpriced = Some(nanodollars(amount));
         self
     }
 
@@ -144,11 +144,16 @@ impl Limit {
                     return Ok(0);
                 }
                 let price = call.and_then(|call| asked_price(call, &**prices));
-                let cost = price.map(|price| price.of(Tokens::new(input, output)).picodollars());
+                let cost = price.map(|price| nanodollars(price.of(Tokens::new(input, output))));
                 cost.or(self.unpriced).ok_or(Unknown::Price)
             }
         }
     }
+}
+
+/// What budgets in money count: billionths of a dollar, a part of one as a whole.
+pub(super) fn nanodollars(cost: Money) -> u64 {
+    cost.picodollars().div_ceil(1000)
 }
 
 /// What stands in the way of an estimate.

@@ -71,13 +71,17 @@ impl Catalog {
 impl Prices for Catalog {
     fn price(&self, provider: &str, model: &str) -> Option<Price> {
         let fits = |entry: &&Entry| {
-            entry.provider.as_deref().is_none_or(|p| p == provider)
+            let named = entry.provider.as_deref();
+            named.is_none_or(|named| provider.is_empty() || named == provider)
                 && entry.model.matched(model).is_some()
         };
         if let Some(entry) = self.own.iter().find(fits) {
             return Some(entry.price.clone());
         }
-        self.built_in.then(|| table::find(provider, model))?
+        self.built_in.then(|| match provider {
+            "" => table::find_any(model),
+            provider => table::find(provider, model),
+        })?
     }
 }
 
@@ -158,6 +162,7 @@ mod tests {
         assert_eq!(of("openai", "gpt-5-mini").as_deref(), Some("0.1"));
         assert_eq!(of("azure", "gpt-5-mini").as_deref(), Some("7"));
         assert_eq!(of("anthropic", "claude-haiku-4-5").as_deref(), Some("1"));
+        assert_eq!(of("", "claude-haiku-4-5").as_deref(), Some("1"));
         assert_eq!(of("nimbus", "cloud-1"), None);
     }
 

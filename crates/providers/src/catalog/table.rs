@@ -14,7 +14,20 @@ static TABLE: &str = include_str!("prices.tsv");
 
 /// The price of a model, if it is in the table.
 pub(super) fn find(provider: &str, model: &str) -> Option<Price> {
-    let line = search(TABLE, provider, model)?;
+    price(search(TABLE, provider, model)?)
+}
+
+/// The price of the first provider that has a model of this name.
+pub(super) fn find_any(model: &str) -> Option<Price> {
+    if model.is_empty() || model.contains(['\t', '\n']) {
+        return None;
+    }
+    let at = TABLE.find(&format!("\t{model}\t"))?;
+    let start = TABLE[..at].rfind('\n').map_or(0, |end| end + 1);
+    price(TABLE[start..].lines().next()?)
+}
+
+fn price(line: &str) -> Option<Price> {
     let mut columns = line.split('\t').skip(3);
     let rates = rates(&mut columns)?;
     let above = columns.next().and_then(|above| above.parse().ok());
@@ -90,6 +103,9 @@ mod tests {
     fn what_is_not_in_the_table_is_not_found() {
         for (provider, model) in [("", ""), ("a", "a"), ("openai", ""), ("zzz", "z")] {
             assert!(find(provider, model).is_none());
+        }
+        for model in ["", "z", "\t", "claude\n"] {
+            assert!(find_any(model).is_none());
         }
     }
 }

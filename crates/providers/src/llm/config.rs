@@ -1,5 +1,7 @@
 //! The `llm` backend, as configuration writes it.
 
+use std::collections::BTreeMap;
+
 use portcullis_core::attempt::{HedgeConfig, RetryConfig};
 use portcullis_core::backend::{BalanceConfig, HealthConfig, QueueConfig};
 use portcullis_core::config::{ByteSize, Duration, PolicyEntry, Secret, Transport};
@@ -7,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::provider::UsageMode;
+use crate::sign::AwsConfig;
 
 /// The largest weight of a provider.
 pub(super) const MAX_WEIGHT: u32 = 1_000_000;
@@ -15,13 +18,22 @@ pub(super) const MAX_WEIGHT: u32 = 1_000_000;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LlmConfig {
-    /// The vendor: `openai`, `anthropic`, `openai-compatible`, or one registered by the program.
+    /// The vendor: `openai`, `anthropic`, `gemini`, `bedrock`, `openai-compatible`, or another one there is.
     pub provider: Option<String>,
     /// The base URL of its API, with the version segment: `https://api.openai.com/v1`. Default: the
     /// vendor's own.
     pub base_url: Option<String>,
     /// The key. It goes to this base URL and nowhere else; the caller's own credentials never do.
     pub api_key: Option<Secret>,
+    /// What else the vendor's URLs are made of, by name: `{project: p, location: europe-west4}` for `vertex`.
+    /// Which there are hangs on the vendor; most have none.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// The region of the provider, for those of AWS: `eu-central-1`. Default: that of `AWS_REGION` or
+    /// `AWS_DEFAULT_REGION`.
+    pub region: Option<String>,
+    /// Who signs requests to a provider of AWS, where there is no `apiKey`.
+    pub aws: Option<AwsConfig>,
     /// The dialects to ask it in, best first; calls of others are translated to the first that can be. Default: all
     /// its vendor speaks.
     pub dialects: Option<Vec<String>>,
@@ -96,13 +108,22 @@ pub struct ProviderConfig {
     /// Default: 1.
     #[serde(default = "one")]
     pub weight: u32,
-    /// The vendor: `openai`, `anthropic`, `openai-compatible`, or one registered by the program.
+    /// The vendor: `openai`, `anthropic`, `gemini`, `bedrock`, `openai-compatible`, or another one there is.
     pub provider: String,
     /// The base URL of its API, with the version segment: `https://api.openai.com/v1`. Default: the
     /// vendor's own.
     pub base_url: Option<String>,
     /// The key. It goes to this base URL and nowhere else; the caller's own credentials never do.
     pub api_key: Option<Secret>,
+    /// What else the vendor's URLs are made of, by name: `{project: p, location: europe-west4}` for `vertex`.
+    /// Which there are hangs on the vendor; most have none.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// The region of the provider, for those of AWS: `eu-central-1`. Default: that of `AWS_REGION` or
+    /// `AWS_DEFAULT_REGION`.
+    pub region: Option<String>,
+    /// Who signs requests to a provider of AWS, where there is no `apiKey`.
+    pub aws: Option<AwsConfig>,
     /// The dialects to ask it in, best first; calls of others are translated to the first that can be. Default: all
     /// its vendor speaks.
     pub dialects: Option<Vec<String>>,
@@ -139,6 +160,9 @@ impl LlmConfig {
             provider: self.provider.take()?,
             base_url: self.base_url.take(),
             api_key: self.api_key.take(),
+            options: std::mem::take(&mut self.options),
+            region: self.region.take(),
+            aws: self.aws.take(),
             dialects: self.dialects.take(),
             model: self.model.take(),
             context_window: None,
@@ -157,6 +181,9 @@ impl LlmConfig {
             ("provider", self.provider.is_some()),
             ("baseUrl", self.base_url.is_some()),
             ("apiKey", self.api_key.is_some()),
+            ("options", !self.options.is_empty()),
+            ("region", self.region.is_some()),
+            ("aws", self.aws.is_some()),
             ("dialects", self.dialects.is_some()),
             ("model", self.model.is_some()),
             ("usage", self.usage != UsageMode::default()),

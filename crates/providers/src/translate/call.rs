@@ -14,7 +14,7 @@ use portcullis_core::payload::Payload;
 
 use super::{
     Asked, CountWire, EmbedWire, Losses, Names, Part, Reply, Target, VectorForm, Wire, Written,
-    stream,
+    stream, tools,
 };
 use crate::codes::{LOSS_REFUSED, UNTRANSLATABLE};
 
@@ -52,7 +52,10 @@ pub struct Kept {
 #[derive(Clone, Copy, Debug)]
 enum Awaited {
     /// The next turn of a conversation.
-    Turn,
+    Turn {
+        /// Whether its calls of tools are to be told as calls of functions.
+        functions: bool,
+    },
     /// Vectors, wanted in this form.
     Vectors(VectorForm),
     /// A number of tokens.
@@ -67,7 +70,8 @@ impl Translation {
             return Err(Error::new(&UNTRANSLATABLE, what));
         };
         let mut losses = Losses::default();
-        let (mut written, awaited) = self.write(request, payload.raw(), &mut losses)?;
+        let raw = self.caller.prepared(payload.raw());
+        let (mut written, awaited) = self.write(request, &raw, &mut losses)?;
         note_losses(&request.context, &losses);
         if let Some(loss) = losses.iter().next().filter(|_| self.strict) {
             let what = format!(
@@ -88,6 +92,7 @@ impl Translation {
                 created: now.unwrap_or_default().as_secs(),
                 stream: request.stream,
                 usage: request.usage_asked,
+                functions: matches!(awaited, Awaited::Turn { functions: true }),
                 head: request.head.clone(),
             },
         };
@@ -109,15 +114,18 @@ impl Translation {
         }
         if request.operation == Operation::CountTokens {
             let (from, to) = self.counting()?;
-            let conversation = from.read_request(head, raw, losses)?;
+            let mut conversation = from.read_request(head, raw, losses)?;
+            tools::settle(&mut conversation)?;
             let written = to.write_request(&conversation, &target, losses)?;
             return Ok((written, Awaited::Count));
         }
-        let conversation = self.caller.read_request(head, raw, losses)?;
+        let mut conversation = self.caller.read_request(head, raw, losses)?;
+        tools::settle(&mut conversation)?;
         let written = self
             .upstream
             .write_request(&conversation, &target, losses)?;
-        Ok((written, Awaited::Turn))
+        let functions = conversation.functions;
+        Ok((written, Awaited::Turn { functions }))
     }
 
     /// Both sides as makers of vectors.

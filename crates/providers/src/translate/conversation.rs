@@ -30,6 +30,31 @@ pub struct Conversation<'a> {
     pub stream: bool,
     /// Whether the caller asked for usage in the stream, in dialects where that is asked for.
     pub usage_asked: bool,
+    /// What only dialects of one vendor have. Its reader notes each as a loss; a writer that can say it takes
+    /// it off the list ([`Losses::saved`](super::Losses::saved)).
+    pub extras: Vec<Extra<'a>>,
+    /// Whether the caller spoke of functions where others speak of tools, and expects to be answered so.
+    pub functions: bool,
+    /// What the list of turns is called in the document they were read from; without it `messages`.
+    pub list: Option<&'static str>,
+}
+
+impl Conversation<'_> {
+    /// A turn as the caller knows it: `messages[2]`.
+    pub fn turn_path(&self, at: u32) -> String {
+        format!("{}[{at}]", self.list.unwrap_or("messages"))
+    }
+}
+
+/// A member of a request that only dialects of one vendor have.
+#[derive(Clone, Debug)]
+pub struct Extra<'a> {
+    /// Its name, the same in all of them.
+    pub name: &'static str,
+    /// As what it was noted as lost.
+    pub field: &'static str,
+    /// It as it was written.
+    pub raw: Raw<'a>,
 }
 
 /// Who speaks.

@@ -32,6 +32,11 @@ impl Losses {
         }
     }
 
+    /// Takes a field off the list: the dialect at hand can say it after all.
+    pub fn saved(&mut self, field: &str) {
+        self.0.retain(|loss| loss.field != field);
+    }
+
     /// The losses.
     pub fn iter(&self) -> impl Iterator<Item = &Loss> {
         self.0.iter()

@@ -8,6 +8,10 @@
 //! What a reader cannot say in the neutral form, and what a writer cannot say in its dialect, goes into
 //! [`Losses`], never away in silence.
 
+pub mod media;
+pub mod read;
+pub mod tools;
+pub mod turns;
 pub mod write;
 
 mod call;
@@ -16,10 +20,14 @@ mod conversation;
 mod count;
 mod delta;
 mod embed;
+#[cfg(test)]
+pub(crate) mod fold;
 mod loss;
 mod names;
 mod reply;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
 mod text;
 mod trouble;
 mod wire;
@@ -28,7 +36,7 @@ pub(crate) use call::Translation;
 pub use call::{ESTIMATE_HEADER, Kept, LOSS_HEADER};
 pub(crate) use choose::{Spoken, Way};
 pub use conversation::{
-    Arguments, CacheMark, Conversation, Effort, Format, Media, MediaKind, Metadata, Part,
+    Arguments, CacheMark, Conversation, Effort, Extra, Format, Media, MediaKind, Metadata, Part,
     Reasoning, Role, Sampling, Schema, Signature, Source, Thinking, Tool, ToolCall, ToolChoice,
     ToolResult, Turn,
 };

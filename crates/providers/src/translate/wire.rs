@@ -1,5 +1,6 @@
 //! Encode: what translation asks of a dialect.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +21,12 @@ use super::{
 pub trait Wire: fmt::Debug + Send + Sync + 'static {
     /// The name of the dialect.
     fn name(&self) -> &'static str;
+
+    /// A document as [`read_request`](Self::read_request) takes it, where it must be rewritten before: schemas in
+    /// another notation than JSON Schema's.
+    fn prepared<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
+        Cow::Borrowed(body)
+    }
 
     /// Reads a request for the next turn. `head` has the URL and the headers, for dialects that say something
     /// there. What the neutral form has no place for is noted in `losses`.
@@ -165,6 +172,8 @@ pub struct Asked {
     pub stream: bool,
     /// Whether usage was asked for in the stream, in dialects where that is asked for.
     pub usage: bool,
+    /// Whether calls of tools are to be told as calls of functions, as OpenAI once did.
+    pub functions: bool,
     /// The head of the caller's request.
     pub head: Arc<request::Parts>,
 }

@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue};
 use portcullis_core::upstream::Credential;
 
-use super::Vendor;
+use super::{Vendor, no_options, own_body, own_place};
 use crate::dialect::anthropic::VERSION_HEADER;
 
 /// Anthropic, at `https://api.anthropic.com/v1`, with its key in `x-api-key`. Callers that send no
@@ -16,6 +16,7 @@ pub const ANTHROPIC: Vendor = Vendor {
     key_required: true,
     dialects: &["anthropic-messages"],
     credential: |key| Credential::new(HeaderName::from_static("x-api-key"), key),
+    aws_service: None,
     default_headers: || {
         vec![(
             HeaderName::from_static(VERSION_HEADER),
@@ -23,4 +24,8 @@ pub const ANTHROPIC: Vendor = Vendor {
         )]
     },
     model_prefixes: &["claude-"],
+    options: &[],
+    base: no_options,
+    place: own_place,
+    body: own_body,
 };

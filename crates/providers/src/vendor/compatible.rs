@@ -2,7 +2,7 @@
 
 use portcullis_core::upstream::Credential;
 
-use super::{Vendor, no_headers};
+use super::{Vendor, no_headers, no_options, own_body, own_place};
 
 /// A host compatible with OpenAI: Ollama, vLLM and their like. Needs `baseUrl`; a key is optional.
 pub const OPENAI_COMPATIBLE: Vendor = Vendor {
@@ -13,6 +13,11 @@ pub const OPENAI_COMPATIBLE: Vendor = Vendor {
     key_required: false,
     dialects: &["openai-chat", "openai-responses"],
     credential: Credential::bearer,
+    aws_service: None,
     default_headers: no_headers,
     model_prefixes: &[],
+    options: &[],
+    base: no_options,
+    place: own_place,
+    body: own_body,
 };

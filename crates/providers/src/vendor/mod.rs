@@ -1,18 +1,37 @@
 //! Vendors: where their API is, how a key is presented, which dialects they speak.
 
 mod anthropic;
+mod azure;
+mod bedrock;
+mod cohere;
 mod compatible;
+mod gemini;
 mod openai;
+mod place;
+mod presets;
+mod vertex;
 
 use std::collections::BTreeMap;
 
 use http::header::InvalidHeaderValue;
 use http::{HeaderName, HeaderValue};
+use portcullis_core::error::Error;
+use portcullis_core::payload::{Doc, Payload};
 use portcullis_core::upstream::Credential;
 
 pub use anthropic::ANTHROPIC;
+pub use azure::AZURE;
+pub use bedrock::BEDROCK;
+pub use cohere::COHERE;
 pub use compatible::OPENAI_COMPATIBLE;
+pub use gemini::GEMINI;
 pub use openai::OPENAI;
+pub use place::{Ask, Options, Place, VendorOption, own_body, own_place, segment};
+pub use presets::{
+    CEREBRAS, DEEPINFRA, DEEPSEEK, FIREWORKS, GROQ, HUGGINGFACE, MISTRAL, NVIDIA, OLLAMA,
+    OPENROUTER, PERPLEXITY, TOGETHER, VLLM, XAI,
+};
+pub use vertex::{VERTEX, VERTEX_ANTHROPIC, VERTEX_OPENAI};
 
 /// What the gateway knows of a vendor. A plain value: adding one to this crate is a constant and a place in
 /// [`STANDARD`], adding one in a user's crate a call of [`Vendors::add`] before the registry is used.
@@ -48,7 +67,8 @@ pub use openai::OPENAI;
 pub struct Vendor {
     /// The name `provider:` takes in configuration, and its prefix in model names without a file.
     pub name: &'static str,
-    /// The base URL of its API, up to the version segment; `None` where the user must give one.
+    /// The base URL of its API, up to the version segment; `None` where the user must give one. `{region}` in it stands
+    /// for the region that is configured.
     pub base_url: Option<&'static str>,
     /// The last segment its base URL must have, put there where a user leaves it out.
     pub version: Option<&'static str>,
@@ -60,14 +80,50 @@ pub struct Vendor {
     pub dialects: &'static [&'static str],
     /// Makes the credential of a key.
     pub credential: fn(&str) -> Result<Credential, InvalidHeaderValue>,
+    /// The service of AWS it is, whose requests are signed where there is no key.
+    pub aws_service: Option<&'static str>,
     /// Headers it demands where the caller sends none.
     pub default_headers: fn() -> Vec<(HeaderName, HeaderValue)>,
     /// How model names begin that are its own beyond doubt: for bare names without a file.
     pub model_prefixes: &'static [&'static str],
+    /// The options it takes in configuration: what else its URLs are made of.
+    pub options: &'static [VendorOption],
+    /// Its base URL where that hangs on options; `None` leaves it to `base_url`.
+    pub base: fn(&Options) -> Option<String>,
+    /// Where a call goes below the base URL. [`own_place`]: where its dialect has it.
+    pub place: for<'a> fn(&Ask<'a>) -> Place<'a>,
+    /// Changes a body the gateway reads, where the vendor wants another than its dialect's:
+    /// [`own_body`] does not.
+    pub body: fn(&Ask<'_>, &mut Payload<Doc>) -> Result<(), Error>,
 }
 
 /// The vendors of this crate.
-pub const STANDARD: [Vendor; 3] = [OPENAI, ANTHROPIC, OPENAI_COMPATIBLE];
+pub const STANDARD: [Vendor; 24] = [
+    OPENAI,
+    ANTHROPIC,
+    COHERE,
+    GEMINI,
+    BEDROCK,
+    OPENAI_COMPATIBLE,
+    AZURE,
+    VERTEX,
+    VERTEX_ANTHROPIC,
+    VERTEX_OPENAI,
+    OLLAMA,
+    VLLM,
+    GROQ,
+    MISTRAL,
+    DEEPSEEK,
+    XAI,
+    OPENROUTER,
+    TOGETHER,
+    FIREWORKS,
+    PERPLEXITY,
+    CEREBRAS,
+    HUGGINGFACE,
+    DEEPINFRA,
+    NVIDIA,
+];
 
 /// Vendors by name: the slot of a registry the `llm` backend reads.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +169,10 @@ pub(crate) fn no_headers() -> Vec<(HeaderName, HeaderValue)> {
     Vec::new()
 }
 
+pub(crate) fn no_options(_: &Options) -> Option<String> {
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use portcullis_core::assemble::Registry;
@@ -125,7 +185,8 @@ mod tests {
         let dialects = crate::dialect::all();
         for vendor in Vendors::standard().iter() {
             if let Some(url) = vendor.base_url {
-                let origin = Origin::parse(url).unwrap();
+                let url = url.replace("{region}", "eu-west-1");
+                let origin = Origin::parse(&url).unwrap();
                 assert_eq!(origin.to_string(), url);
                 let version = vendor.version.unwrap_or_default();
                 assert_eq!(origin.ending_with(version).to_string(), url);
@@ -149,8 +210,8 @@ mod tests {
         registry.slot_mut::<Vendors>().add(own);
         crate::register(&mut registry);
         let vendors = registry.slot::<Vendors>().unwrap();
-        let names: Vec<_> = vendors.iter().map(|vendor| vendor.name).collect();
-        assert_eq!(names, ["anthropic", "openai", "openai-compatible", "own"]);
+        assert_eq!(vendors.iter().count(), STANDARD.len() + 1);
+        assert!(vendors.get("own").is_some());
     }
 
     #[test]

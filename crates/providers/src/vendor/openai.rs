@@ -2,7 +2,7 @@
 
 use portcullis_core::upstream::Credential;
 
-use super::{Vendor, no_headers};
+use super::{Vendor, no_headers, no_options, own_body, own_place};
 
 /// OpenAI, at `https://api.openai.com/v1`, with a bearer key.
 pub const OPENAI: Vendor = Vendor {
@@ -13,6 +13,7 @@ pub const OPENAI: Vendor = Vendor {
     key_required: true,
     dialects: &["openai-chat", "openai-responses"],
     credential: Credential::bearer,
+    aws_service: None,
     default_headers: no_headers,
     model_prefixes: &[
         "gpt-",
@@ -23,4 +24,8 @@ pub const OPENAI: Vendor = Vendor {
         "text-embedding-",
         "omni-moderation-",
     ],
+    options: &[],
+    base: no_options,
+    place: own_place,
+    body: own_body,
 };

@@ -1,5 +1,20 @@
 //! Chat completions, and every part of OpenAI's API that no other dialect claims.
 
+mod calls;
+mod chunk;
+mod chunks;
+mod message;
+mod messages;
+mod parts;
+mod read;
+mod reader;
+mod reasoning;
+mod reply;
+mod turns;
+mod wire;
+mod write;
+mod writer;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +30,10 @@ use super::usage::{CHAT, note_usage};
 use super::{RenderOpenAi, plain};
 use crate::dialect::event::is_filled;
 use crate::dialect::head;
+
+pub(super) use read::{effort as read_effort, untranslatable};
+pub use wire::ChatWire;
+pub(super) use write::{effort as written_effort, tier as write_tier};
 
 /// OpenAI chat completions; with them embeddings, models, and whatever else is asked under the same base
 /// URL, which is passed through as [`Operation::Other`].
@@ -191,3 +210,6 @@ impl Chunk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,23 +172,11 @@ fn broken() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
+    use crate::translate::testing::asked;
 
     fn head() -> request::Parts {
         http::Request::new(()).into_parts().0
-    }
-
-    fn asked() -> Asked {
-        Asked {
-            model: "m".into(),
-            call: "id".into(),
-            created: 0,
-            stream: false,
-            usage: false,
-            head: Arc::new(head()),
-        }
     }
 
     fn read(body: &str) -> Result<(usize, VectorForm, Losses), Error> {
@@ -230,7 +218,7 @@ mod tests {
     fn a_reply_goes_through_the_neutral_form_with_its_numbers_as_written() {
         let body = br#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.10,-2e-3]}],"model":"e","usage":{"prompt_tokens":3,"total_tokens":3}}"#;
         let reply = Embeddings.read_reply(body).unwrap();
-        let written = Embeddings.write_reply(&reply, VectorForm::Floats, &asked());
+        let written = Embeddings.write_reply(&reply, VectorForm::Floats, &asked(false));
         assert_eq!(written.unwrap(), &body[..]);
     }
 }

@@ -6,12 +6,15 @@
 mod chat;
 mod embed;
 mod error;
+mod function;
+mod media;
 mod plain;
 mod responses;
 #[cfg(test)]
 pub(crate) mod tests;
+mod trouble;
 mod usage;
 
-pub use chat::Chat;
+pub use chat::{Chat, ChatWire};
 pub use error::RenderOpenAi;
-pub use responses::Responses;
+pub use responses::{Responses, ResponsesWire};

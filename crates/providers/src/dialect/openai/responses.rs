@@ -1,5 +1,18 @@
 //! The responses API.
 
+mod event;
+mod input;
+mod items;
+mod open;
+mod output;
+mod read;
+mod reader;
+mod reply;
+mod turns;
+mod wire;
+mod write;
+mod writer;
+
 use std::sync::Arc;
 
 use http::{Method, request};
@@ -12,7 +25,10 @@ use portcullis_core::respond::Render;
 
 use super::RenderOpenAi;
 use super::usage::{RESPONSES, note_usage};
-use crate::dialect::{event, head};
+use crate::dialect::event::type_of;
+use crate::dialect::head;
+
+pub use wire::ResponsesWire;
 
 /// OpenAI responses. It claims `POST /responses`; what is asked about a stored response is claimed too and
 /// passes through.
@@ -53,7 +69,7 @@ impl Dialect for Responses {
         if data.trim_ascii() == b"[DONE]" {
             return EventKind::Other;
         }
-        let Ok(found) = event::type_of(data) else {
+        let Ok(found) = type_of(data) else {
             return EventKind::Unparsable;
         };
         // Readers go by the type; the name repeats it.
@@ -83,3 +99,6 @@ impl Dialect for Responses {
         Arc::new(RenderOpenAi::responses())
     }
 }
+
+#[cfg(test)]
+mod tests;

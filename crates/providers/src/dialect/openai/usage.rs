@@ -4,6 +4,7 @@ use portcullis_core::context::Tokens;
 use portcullis_core::json::Raw;
 
 use crate::dialect::count::note;
+use crate::translate::write::Object;
 
 /// What the counts are called.
 pub(super) struct Names {
@@ -11,6 +12,20 @@ pub(super) struct Names {
     output: &'static str,
     input_details: &'static str,
     output_details: &'static str,
+}
+
+/// Writes the members of a `usage` object.
+pub(super) fn write_usage(names: &Names, o: &mut Object<'_>, tokens: &Tokens) {
+    o.u64(names.input, tokens.input);
+    o.u64(names.output, tokens.output);
+    o.u64("total_tokens", tokens.input.saturating_add(tokens.output));
+    o.object(names.input_details, |o| {
+        o.u64("cached_tokens", tokens.cache_read);
+        o.u64("cache_write_tokens", tokens.cache_write);
+    });
+    o.object(names.output_details, |o| {
+        o.u64("reasoning_tokens", tokens.reasoning);
+    });
 }
 
 /// In chat completions and embeddings.
