@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use portcullis_core::assemble::{Chain, Level, Registry, Scope};
 use portcullis_core::config::{ConfigError, Kind, ObjectId, Pointer, PolicyEntry};
-use portcullis_core::context::{Context, Money, Price, Prices, Rates, Tokens};
+use portcullis_core::context::{Context, Money, Price, Prices, Rates};
 use portcullis_core::error::Error;
 use portcullis_core::llm::{Llm, LlmRequest};
 use portcullis_core::protocol::{ArcLayer, ArcService};
