@@ -126,7 +126,7 @@ async fn a_model_leads_to_its_backend_under_its_new_name() {
 async fn refusals_are_foretold_with_their_code() {
     for (model, expected) in [
         ("unheard-of", "model_not_found"),
-        ("claude-x", "dialect_unsupported"),
+        ("claude-x", "invalid_field"),
     ] {
         let told = chat(model).await;
         assert!(

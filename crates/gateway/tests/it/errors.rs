@@ -116,18 +116,11 @@ async fn an_unknown_model_is_named() {
 }
 
 #[tokio::test]
-async fn a_dialect_the_models_provider_does_not_speak_is_refused() {
+async fn what_is_not_translated_is_refused() {
     let line = models().await;
-    for (path, told) in CALLS {
-        let model = if path == "/v1/messages" {
-            "gpt-test"
-        } else {
-            "claude-test"
-        };
-        let ask = format!(r#"{{"model":"{model}","messages":[],"input":""}}"#);
-        let reply = send(Method::POST, line.url(path), &[], ask).await;
-        assert_told(&reply, told, &codes::DIALECT_UNSUPPORTED);
-    }
+    let ask = r#"{"model":"claude-test","input":"a"}"#;
+    let reply = send(Method::POST, line.url("/v1/embeddings"), &[], ask).await;
+    assert_told(&reply, OpenAi, &codes::DIALECT_UNSUPPORTED);
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ mod static_backend;
 mod support;
 mod swaps;
 mod tls;
+mod translated;
 mod unix;
 mod upstreams;
 mod usage;
