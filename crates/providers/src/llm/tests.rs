@@ -322,9 +322,11 @@ fn a_provider_nobody_knows_is_refused_with_the_nearest_or_all() {
         "/llm/provider: unknown provider `opnai` (did you mean `openai`?)"
     );
     let e = refused(json!({"provider": "zzzzzzzz"}));
+    let vendors = Vendors::standard();
+    let known: Vec<_> = vendors.iter().map(|vendor| vendor.name).collect();
     assert_eq!(
         e.hint.as_deref(),
-        Some("known are anthropic, openai, openai-compatible")
+        Some(&*format!("known are {}", known.join(", ")))
     );
 }
 

@@ -202,7 +202,8 @@ fn documents() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn setting_the_model_changes_nothing_else(document in documents(), name in ".+") {
-        for dialect in all() {
+        // Gemini's model is in the URL.
+        for dialect in all().into_iter().filter(|dialect| dialect.name() != "gemini") {
             let mut payload = Payload::<Doc>::from(Bytes::from(document.clone()));
             let before = read(&*dialect, document.as_bytes()).unwrap();
             rename(&*dialect, &mut payload, &name).unwrap();
