@@ -22,8 +22,10 @@ pub struct ZeroConfig {
 }
 
 impl ZeroConfig {
-    /// Offers, at `address`, every vendor of the registry that has an address of its own and whose usual environment
-    /// variable holds a key, as `vendor/model` and by the bare names that are its own beyond doubt; and always the model `echo`.
+    /// Offers, at `address`, every vendor of the registry with an address of its own whose usual environment variable
+    /// holds a key (one of AWS's needs `AWS_REGION` too, and may be signed for with `AWS_ACCESS_KEY_ID` and
+    /// `AWS_SECRET_ACCESS_KEY`), as `vendor/model` and by the bare names that are its own beyond doubt; and always the
+    /// model `echo`.
     ///
     /// Real keys behind an open port are a wallet, so the policy `localOnly` is on: only loopback hosts are
     /// answered, and web pages of other sites are refused.
@@ -45,17 +47,15 @@ impl ZeroConfig {
         let mut found = Vec::new();
         let mut missing = Vec::new();
         let vendors = registry.slot::<Vendors>().into_iter();
-        // One whose address hangs on the account needs a file.
+        // One whose address hangs on the account alone needs a file.
         for vendor in vendors
             .flat_map(Vendors::iter)
             .filter(|v| v.base_url.is_some())
         {
-            if let Some((name, key)) = key_of(vendor, &variable) {
-                config.backends.push(Backend::new(
-                    vendor.name,
-                    "llm",
-                    json!({"provider": vendor.name, "apiKey": key}),
-                ));
+            if let Some((name, settings)) = settings_of(vendor, &variable) {
+                config
+                    .backends
+                    .push(Backend::new(vendor.name, "llm", settings));
                 models.extend(models_of(vendor));
                 found.push((vendor.name, name));
             } else if !vendor.key_variables.is_empty() {
@@ -78,14 +78,33 @@ impl ZeroConfig {
     }
 }
 
-fn key_of(
+/// The settings of a vendor whose key is there, and the variable that has it.
+fn settings_of(
     vendor: &Vendor,
     variable: impl Fn(&str) -> Option<String>,
-) -> Option<(&'static str, String)> {
-    vendor
-        .key_variables
-        .iter()
-        .find_map(|name| Some((*name, variable(name).filter(|key| !key.is_empty())?)))
+) -> Option<(&'static str, Value)> {
+    let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let mut names = vendor.key_variables.iter();
+    let key = names.find_map(|name| Some((*name, filled(name)?)));
+    let mut settings = json!({"provider": vendor.name});
+    if vendor.aws_service.is_some() {
+        let region = filled("AWS_REGION").or_else(|| filled("AWS_DEFAULT_REGION"))?;
+        settings["region"] = region.into();
+        if key.is_none() {
+            let mut keys = json!({
+                "accessKeyId": filled("AWS_ACCESS_KEY_ID")?,
+                "secretAccessKey": filled("AWS_SECRET_ACCESS_KEY")?,
+            });
+            if let Some(token) = filled("AWS_SESSION_TOKEN") {
+                keys["sessionToken"] = token.into();
+            }
+            settings["aws"] = keys;
+            return Some(("AWS_ACCESS_KEY_ID", settings));
+        }
+    }
+    let (name, key) = key?;
+    settings["apiKey"] = key.into();
+    Some((name, settings))
 }
 
 /// `vendor/model` for any model, and the bare names that are the vendor's own.

@@ -35,10 +35,12 @@ pub mod auth;
 pub mod authorize;
 pub mod budget;
 pub mod codes;
+pub mod hedge;
 pub mod ledger;
 pub mod limit;
 pub mod local_only;
 pub mod rate_limit;
+pub mod retry;
 pub mod timeout;
 pub mod transform;
 
@@ -59,6 +61,8 @@ use portcullis_core::error::Error;
 ///
 /// When one of the names is taken.
 pub fn register(registry: &mut Registry) {
+    #[cfg(feature = "jwt")]
+    registry.policy::<Http, _>(auth::jwt::JwtAuthentication);
     registry
         .policy::<Http, _>(auth::api_key::ApiKeyAuthentication)
         .policy::<Http, _>(authorize::AuthorizationPolicy)
@@ -68,6 +72,8 @@ pub fn register(registry: &mut Registry) {
         .policy::<Http, _>(limit::concurrency::ConcurrencyPolicy)
         .policy::<Llm, _>(limit::concurrency::ConcurrencyPolicy)
         .policy::<Http, _>(local_only::LocalOnlyPolicy)
+        .policy::<Llm, _>(retry::RetryPolicy)
+        .policy::<Llm, _>(hedge::HedgePolicy)
         .policy::<Http, _>(rate_limit::RateLimitPolicy)
         .policy::<Llm, _>(rate_limit::RateLimitPolicy)
         .policy::<Http, _>(timeout::TimeoutsPolicy)

@@ -32,5 +32,15 @@ pub static LOSS_REFUSED: Code = Code {
     remedy: "leave the field out, call a model whose provider speaks your dialect, or set `strict: false` on the backend",
 };
 
+/// `unsigned`: the request to the upstream could not be signed.
+pub static UNSIGNED: Code = Code {
+    name: "unsigned",
+    status: 502,
+    kind: Kind::Upstream,
+    fault: Fault::Gateway,
+    about: "the gateway has no keys to sign the request to the upstream with",
+    remedy: "see the log for what the chain of credentials found; give keys in `aws` of the backend, or a role the gateway may take on",
+};
+
 /// Every code of this crate.
-pub static CODES: &[&Code] = &[&MODELS_UNLISTED, &UNTRANSLATABLE, &LOSS_REFUSED];
+pub static CODES: &[&Code] = &[&MODELS_UNLISTED, &UNTRANSLATABLE, &LOSS_REFUSED, &UNSIGNED];

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
+use http_body_util::BodyExt;
 use portcullis_core::assemble::{AnyService, Build, BuildContext, Registry};
 use portcullis_core::body::Body;
 use portcullis_core::config::{ConfigError, Kind, ObjectId, Pointer};
@@ -73,6 +74,13 @@ impl Fake {
         }
     }
 
+    /// An upstream behind a client of its own; it notes nothing.
+    pub(crate) fn reached_by(client: ArcService<Http>) -> Self {
+        let mut fake = Self::json("");
+        fake.client = client;
+        fake
+    }
+
     /// An upstream that answers every request with this JSON.
     pub(crate) fn json(body: &'static str) -> Self {
         Self::new(move |_| Ok(reply(200, &[("content-type", "application/json")], body)))
@@ -111,6 +119,41 @@ impl Fake {
         let mut seen = self.seen();
         assert_eq!(seen.len(), 1);
         seen.remove(0)
+    }
+
+    /// As [`Fake::call`], with what came of the body apart from what it failed with.
+    pub(crate) async fn call_by_parts(
+        &self,
+        service: &ArcService<Llm>,
+        mut request: http::Request<Body>,
+    ) -> (Result<(u16, String, Option<Error>), Error>, Exchange) {
+        let records = Arc::new(Records::default());
+        let context = Context::new(RequestId::make(), Some(records.clone()));
+        let hold = context.hold();
+        request.extensions_mut().insert(context);
+        let codec = LlmCodec::new(self.registry.dialects());
+        let replied = match codec.serve(request, service.clone()).await {
+            Ok(reply) => {
+                let (head, mut body) = reply.into_parts();
+                let (mut got, mut failed) = (Vec::new(), None);
+                while let Some(frame) = body.frame().await {
+                    match frame {
+                        Ok(frame) => got.extend_from_slice(&frame.into_data().unwrap_or_default()),
+                        Err(e) => failed = Some(e),
+                    }
+                }
+                drop(body);
+                Ok((
+                    head.status.as_u16(),
+                    String::from_utf8(got).unwrap(),
+                    failed,
+                ))
+            }
+            Err(e) => Err(e),
+        };
+        drop(hold);
+        let record = records.0.lock().unwrap().take().unwrap();
+        (replied, *record)
     }
 
     /// Carries a call over HTTP and the dialects to `service`. The reply is read to its end.

@@ -1,5 +1,6 @@
 //! The `llm` backend: calls to one provider, or to the fittest of several.
 
+mod aws;
 mod config;
 mod group;
 mod service;
@@ -194,11 +195,21 @@ fn origin(
             )
             .hint("give the base URL of its API, with the version segment")
         })?;
-    let mut origin = Origin::parse(url).map_err(|e| cx.error(&at("baseUrl"), e.to_string()))?;
+    let region = aws::region(vendor, config, aws::variable, cx)?;
+    let url = match &region {
+        None if url.contains(aws::REGION) => return Err(aws::needs_region(vendor, cx)),
+        region => url.replace(aws::REGION, region.as_deref().unwrap_or_default()),
+    };
+    let mut origin = Origin::parse(&url).map_err(|e| cx.error(&at("baseUrl"), e.to_string()))?;
     if let Some(version) = vendor.version {
         origin = origin.ending_with(version);
     }
     let Some(key) = &config.api_key else {
+        if vendor.aws_service.is_some() || config.aws.is_some() {
+            let region = region.as_deref();
+            let signs = aws::credential(vendor, config, region, aws::variable, cx)?;
+            return Ok(signs.into_iter().fold(origin, Origin::with_credential));
+        }
         if vendor.key_required && config.base_url.is_none() {
             let what = format!("provider `{}` needs an `apiKey`", vendor.name);
             let variable = vendor.key_variables.first().copied().unwrap_or("API_KEY");
@@ -208,6 +219,9 @@ fn origin(
         }
         return Ok(origin);
     };
+    if config.aws.is_some() {
+        return Err(cx.error(&at("aws"), "what has an `apiKey` is not signed"));
+    }
     let credential = (vendor.credential)(key.expose())
         .map_err(|_| cx.error(&at("apiKey"), "the key has characters no header takes"))?;
     Ok(origin.with_credential(credential))

@@ -7,8 +7,8 @@ use portcullis_core::BoxFuture;
 use portcullis_core::body::Body;
 use portcullis_core::error::{Error, codes};
 use portcullis_core::llm::{
-    EventKind, EventStream, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, Operation, Step,
-    api_path,
+    EventKind, EventStream, Llm, LlmInput, LlmOutput, LlmRequest, LlmResponse, MAX_REQUEST,
+    Operation, Step, TakeOnce, api_path,
 };
 use portcullis_core::payload::Payload;
 use portcullis_core::protocol::Encode;
@@ -166,6 +166,26 @@ impl Provider {
 impl Encode<Llm> for Provider {
     type Asked = Option<Box<Kept>>;
 
+    fn prepare<'a>(
+        &'a self,
+        request: &'a mut LlmRequest,
+    ) -> Option<BoxFuture<'a, Result<(), Error>>> {
+        let ready = self.origin.ready();
+        let streamed = matches!(request.body, LlmInput::Opaque(_)) && self.origin.signs_body();
+        if ready.is_none() && !streamed {
+            return None;
+        }
+        Some(Box::pin(async move {
+            if let Some(ready) = ready {
+                ready.await?;
+            }
+            if streamed {
+                hold(&mut request.body).await?;
+            }
+            Ok(())
+        }))
+    }
+
     fn request(
         &self,
         request: &LlmRequest,
@@ -208,9 +228,14 @@ impl Encode<Llm> for Provider {
                 ));
             }
             strip_hop(&mut head.headers);
+            let succeeds = head.status.is_success();
+            let failed = |e| {
+                let e = reply_error(e);
+                if succeeds { e.begun() } else { e }
+            };
             if let Some(kept) = kept {
                 let translated = kept.response(request, head, body, max_reply);
-                return translated.await.map_err(reply_error);
+                return translated.await.map_err(failed);
             }
             let dialect = request.dialect.clone();
             let body = if !is_modelled(&request, &head.headers) {
@@ -223,12 +248,23 @@ impl Encode<Llm> for Provider {
                     events
                 })
             } else {
-                let raw = body.collect(max_reply).await.map_err(reply_error)?;
+                let raw = body.collect(max_reply).await.map_err(failed)?;
                 LlmOutput::Whole(Payload::from(raw))
             };
             Ok(LlmResponse::new(head, dialect, body))
         })
     }
+}
+
+/// Reads a streamed body whole, as a signature needs it.
+async fn hold(input: &mut LlmInput) -> Result<(), Error> {
+    if let LlmInput::Opaque(once) = input
+        && let Some(body) = once.take()
+    {
+        let whole = body.collect(MAX_REQUEST).await?;
+        *once = TakeOnce::new(whole.into());
+    }
+    Ok(())
 }
 
 /// Whether the gateway looks into the reply: its operation is modelled, and it is not compressed.

@@ -78,6 +78,12 @@ impl Answer {
         self
     }
 
+    /// Sets a header in place of what it was.
+    pub(crate) fn replacing(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.remove(name);
+        self.with(name, value)
+    }
+
     /// What is billed: `input` with the head, `output` with the body of a whole reply.
     pub(crate) fn billed(mut self, input: u64, output: u64) -> Self {
         self.input_tokens = input;

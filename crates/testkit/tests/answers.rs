@@ -110,8 +110,12 @@ async fn tools_are_called_with_arguments_their_schema_accepts_until_answered() {
         assert_eq!(arguments, r#"{"city":"test"}"#);
     }
     let mut answered = chat(&json!({"tools": tools}));
+    let call =
+        json!({"id": "x", "type": "function", "function": {"name": "look", "arguments": "{}"}});
+    let call = json!({"role": "assistant", "content": null, "tool_calls": [call]});
     let result = json!({"role": "tool", "tool_call_id": "x", "content": "rain"});
-    answered["messages"].as_array_mut().unwrap().push(result);
+    let messages = answered["messages"].as_array_mut().unwrap();
+    messages.extend([call, result]);
     let reply = post(&upstream, "/v1/chat/completions", answered)
         .await
         .unwrap();
@@ -293,5 +297,52 @@ async fn a_required_key_is_taken_where_the_vendor_takes_it() {
             .await
             .unwrap();
         assert_eq!(reply.status, status, "{path} {header:?}");
+    }
+}
+
+#[tokio::test]
+async fn cohere_chat_streams_the_words_of_the_whole_reply_and_calls_tools() {
+    let upstream = Upstream::start().await.unwrap();
+    upstream.say("one two three");
+    let whole = post(&upstream, "/v2/chat", chat(&json!({}))).await.unwrap();
+    let text = &whole.json()["message"]["content"][0]["text"];
+    assert_eq!(text, "one two three");
+    let streamed = post(&upstream, "/v2/chat", chat(&json!({"stream": true})))
+        .await
+        .unwrap();
+    let events = data(&streamed);
+    let words = events.iter().filter_map(|event| {
+        let said = event["type"] == "content-delta";
+        event["delta"]["message"]["content"]["text"]
+            .as_str()
+            .filter(|_| said)
+    });
+    assert_eq!(words.collect::<String>(), "one two three");
+    assert!(streamed.text().ends_with("data: [DONE]\n\n"));
+
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+    let tools = json!([{"type": "function", "function": {"name": "look", "parameters": schema}}]);
+    let ask = chat(&json!({"tools": tools, "tool_choice": "REQUIRED"}));
+    let reply = post(&upstream, "/v2/chat", ask).await.unwrap().json();
+    assert_eq!(reply["finish_reason"], "TOOL_CALL");
+    let arguments = &reply["message"]["tool_calls"][0]["function"]["arguments"];
+    assert_eq!(arguments, r#"{"city":"test"}"#);
+}
+
+#[tokio::test]
+async fn cohere_chat_refuses_what_the_reference_does_not_allow() {
+    let upstream = Upstream::start().await.unwrap();
+    for more in [
+        json!({"messages": []}),
+        json!({"top_p": 0.5}),
+        json!({"p": 1}),
+        json!({"tool_choice": "AUTO"}),
+        json!({"messages": [{"role": "tool", "tool_call_id": "a", "content": "1"}]}),
+        json!({"messages": [{"role": "user", "content": [{"type": "document"}]}]}),
+        json!({"messages": [{"role": "assistant"}]}),
+    ] {
+        let reply = post(&upstream, "/v2/chat", chat(&more)).await.unwrap();
+        assert_eq!(reply.status, 400, "{more}");
+        assert!(reply.json()["message"].is_string());
     }
 }

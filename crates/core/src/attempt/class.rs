@@ -40,6 +40,8 @@ pub enum Class {
     Busy,
     /// The call could not be written for this endpoint.
     Unsent,
+    /// The upstream failed, and the request may not be sent twice.
+    Once,
     /// The gateway stopped the call.
     Stopped,
 }
@@ -198,6 +200,13 @@ pub const TABLE: &[Rule] = {
             Elsewhere,
             Nothing,
             "the call cannot be said in its dialect, or not be sent",
+        ),
+        rule(
+            C::Once,
+            9,
+            Never,
+            Failed,
+            "a failure of plain HTTP whose method or status is not to be retried",
         ),
         rule(
             C::Stopped,

@@ -98,7 +98,10 @@ impl<P: Protocol, F: Proof<P>> Service<P::Request> for Engine<P, F> {
         Box::pin(async move {
             match timeout(hold_back, &mut run).await {
                 Ok(reply) => reply,
-                Err(_) => Ok(engine.proof.hold(asked, run)),
+                Err(_) => match engine.proof.hold(asked, run) {
+                    Ok(reply) => Ok(reply),
+                    Err(rest) => rest.await,
+                },
             }
         })
     }
@@ -116,6 +119,8 @@ struct Call<P: Protocol, F: Proof<P>> {
     marks: Marks,
     made: u32,
     again: u32,
+    /// When the last endpoint that failed wants to be asked again.
+    after: Option<Duration>,
     /// What to tell the caller, and the endpoint it comes from, whose place is given back.
     best: Option<(Rejected<P>, usize)>,
     flights: Flights<P>,
@@ -145,6 +150,7 @@ impl<P: Protocol, F: Proof<P>> Call<P, F> {
             settings,
             made: 0,
             again: 0,
+            after: None,
             best: None,
             flights: Flights::new(),
             engine,
@@ -235,7 +241,12 @@ impl<P: Protocol, F: Proof<P>> Call<P, F> {
         if !(anywhere && self.engine.retries.withdraw(retry.budget)) {
             return None;
         }
-        let pause_for = retry.pause(self.again);
+        // Where endpoints are left out, their own time says the same.
+        let after = self.after.filter(|_| !self.engine.endpoints.leaves_out());
+        let pause_for = retry.pause(self.again).max(after.unwrap_or_default());
+        if after.is_some_and(|after| after > retry.max_wait) {
+            return None;
+        }
         self.again += 1;
         pause(self.deadline, pause_for).await?;
         match self.pick(true) {
@@ -281,7 +292,7 @@ impl<P: Protocol, F: Proof<P>> Call<P, F> {
         let run = Box::pin(async move {
             match sent.await {
                 Ok(reply) => engine.proof.prove(asked, reply).await,
-                Err(e) => Err(e.into()),
+                Err(e) => Err(engine.proof.fail(&asked, e)),
             }
         });
         self.flights.push(Flight { run, turn, chosen });
@@ -315,6 +326,7 @@ impl<P: Protocol, F: Proof<P>> Call<P, F> {
     /// Tells the endpoint's health, and this call, what an attempt came to.
     fn learn(&mut self, rejected: &Rejected<P>, chosen: &Chosen) {
         let rule = rejected.class.rule();
+        self.after = rejected.after;
         match (rule.learnt, rejected.after) {
             (Learnt::Fit, _) => chosen.succeeded(),
             (Learnt::Nothing, _) => {}

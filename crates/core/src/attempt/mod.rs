@@ -38,5 +38,5 @@ pub use class::{Again, Class, Learnt, Rule, TABLE};
 pub use config::{BudgetConfig, HedgeConfig, RetryConfig};
 pub use engine::Engine;
 pub use hints::{exhausted, retry_after};
-pub use proof::{Proof, Proven, Rejected, Served};
+pub use proof::{Proof, Proven, Rejected, Rest, Served};
 pub use settings::{Hedge, HedgeAfter, Retry, Settings, Wishes};

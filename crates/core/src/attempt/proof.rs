@@ -10,6 +10,9 @@ use crate::context::Turn;
 use crate::error::Error;
 use crate::protocol::Protocol;
 
+/// What is to come of a call.
+pub type Rest<P> = BoxFuture<'static, Result<<P as Protocol>::Response, Error>>;
+
 /// Knows when a reply of protocol `P` has proved itself, and how a request is sent once more.
 pub trait Proof<P: Protocol>: Send + Sync + 'static {
     /// What must be known of a request to judge its replies.
@@ -34,15 +37,23 @@ pub trait Proof<P: Protocol>: Send + Sync + 'static {
         reply: P::Response,
     ) -> BoxFuture<'static, Result<Proven<P>, Rejected<P>>>;
 
-    /// Whether a reply can begin before any attempt has proved itself.
-    fn can_hold(&self, asked: &Self::Asked) -> bool;
+    /// What an attempt came to that ended with the gateway's own error.
+    fn fail(&self, asked: &Self::Asked, error: Error) -> Rejected<P> {
+        let _ = asked;
+        error.into()
+    }
 
-    /// A reply that begins now and goes on with what comes of `rest`.
-    fn hold(
-        &self,
-        asked: Self::Asked,
-        rest: BoxFuture<'static, Result<P::Response, Error>>,
-    ) -> P::Response;
+    /// Whether a reply can begin before any attempt has proved itself. Default: no.
+    fn can_hold(&self, asked: &Self::Asked) -> bool {
+        let _ = asked;
+        false
+    }
+
+    /// A reply that begins now and goes on with what comes of `rest`; or `rest` again where a reply cannot begin.
+    fn hold(&self, asked: Self::Asked, rest: Rest<P>) -> Result<P::Response, Rest<P>> {
+        let _ = asked;
+        Err(rest)
+    }
 
     /// Writes on a reply who served it.
     fn tell(&self, reply: &mut P::Response, served: &Served<'_>);

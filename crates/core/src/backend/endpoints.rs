@@ -103,6 +103,11 @@ impl Endpoints {
         &self.all
     }
 
+    /// Whether endpoints that fail are left out at all.
+    pub fn leaves_out(&self) -> bool {
+        !self.patience.longest.is_zero()
+    }
+
     /// How the endpoints share calls by a key, if any group does.
     pub fn affinity(&self) -> Option<&super::Affinity> {
         self.groups.iter().find_map(|(_, balance)| match balance {
@@ -288,6 +293,9 @@ impl Chosen {
     /// Notes that it has not.
     pub fn failed(&self) {
         let (endpoint, patience) = (self.endpoint(), &self.endpoints.patience);
+        if !self.endpoints.leaves_out() {
+            return;
+        }
         if let Some(out) = endpoint.state.health.failed(patience, self.probe.any()) {
             self.say(out, "endpoint is failing and left out");
         }
@@ -296,6 +304,9 @@ impl Chosen {
     /// Notes that its credential was not accepted.
     pub fn rejected(&self) {
         let endpoint = self.endpoint();
+        if !self.endpoints.leaves_out() {
+            return;
+        }
         let health = endpoint.credential.as_deref();
         let health = health.unwrap_or(&endpoint.state.health);
         if health.standing() == Standing::In || self.probe.any() {
@@ -307,6 +318,9 @@ impl Chosen {
     /// Notes that it asked for no further calls for a time; with `credential`, from nobody who uses the same.
     pub fn wait(&self, span: Duration, credential: bool) {
         let endpoint = self.endpoint();
+        if !self.endpoints.leaves_out() {
+            return;
+        }
         let shared = endpoint.credential.as_deref().filter(|_| credential);
         let health = shared.unwrap_or(&endpoint.state.health);
         let out = health.wait(span, &self.endpoints.patience);

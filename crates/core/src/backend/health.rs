@@ -19,7 +19,7 @@ pub struct Patience {
     pub window: Duration,
     /// How long it is out the first time; twice as long each further time.
     pub first: Duration,
-    /// The longest it is out.
+    /// The longest it is out; zero leaves nothing out, whatever happens.
     pub longest: Duration,
     /// From its return, how long its share of the calls grows to the whole.
     pub slow_start: Duration,

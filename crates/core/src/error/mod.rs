@@ -29,6 +29,7 @@ struct Inner {
     message: Cow<'static, str>,
     param: Option<Box<str>>,
     retry_after: Option<Duration>,
+    begun: bool,
     headers: HeaderMap,
     source: Option<BoxError>,
 }
@@ -41,6 +42,7 @@ impl Error {
             message: message.into(),
             param: None,
             retry_after: None,
+            begun: false,
             headers: HeaderMap::new(),
             source: None,
         }))
@@ -65,6 +67,18 @@ impl Error {
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
         self
+    }
+
+    /// Says that the upstream had begun to answer with success: what it was sent has been used.
+    #[must_use]
+    pub fn begun(mut self) -> Self {
+        self.0.begun = true;
+        self
+    }
+
+    /// Whether the upstream had begun to answer with success.
+    pub fn has_begun(&self) -> bool {
+        self.0.begun
     }
 
     /// Adds a header to the rendered reply, `www-authenticate` for one.

@@ -214,12 +214,18 @@ impl Codec<Llm> for LlmCodec {
         inner: ArcService<Llm>,
     ) -> Result<http::Response<Body>, Error> {
         let request = self.decode(request).await?;
+        // A list of models names none.
+        if request.operation != Operation::ListModels && !request.context.may_call(&request.model) {
+            let code = &codes::MODEL_NOT_ALLOWED;
+            return Err(Error::new(code, code.about).param("model"));
+        }
         inner.send(request).await.map(LlmResponse::into_http)
     }
 }
 
-/// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`, `/v1beta1`); where there is
-/// none, what begins with Bedrock's `/model/`, or the whole path. Routes may put anything before it.
+/// The part of a path that is the provider's API: what follows the version segment (`/v1`, `/v1beta`, `/v1beta1`,
+/// `/v2`); where there is none, what begins with Bedrock's `/model/`, or the whole path. Routes may put anything
+/// before it.
 ///
 /// ```
 /// use portcullis_core::llm::api_path;
@@ -227,12 +233,14 @@ impl Codec<Llm> for LlmCodec {
 /// assert_eq!(api_path("/team-a/v1/chat/completions"), "/chat/completions");
 /// assert_eq!(api_path("/chat/completions"), "/chat/completions");
 /// assert_eq!(api_path("/v1"), "");
+/// assert_eq!(api_path("/v2/chat"), "/chat");
 /// assert_eq!(api_path("/aws/model/a.b%3A0/converse"), "/model/a.b%3A0/converse");
 /// ```
 pub fn api_path(path: &str) -> &str {
     let bytes = path.as_bytes();
     for at in memchr::memchr_iter(b'/', bytes) {
-        let Some(version) = bytes[at + 1..].strip_prefix(b"v1") else {
+        let version = &bytes[at + 1..];
+        let Some(version) = version.strip_prefix(b"v1").or(version.strip_prefix(b"v2")) else {
             continue;
         };
         let preview = version.strip_prefix(b"beta1");

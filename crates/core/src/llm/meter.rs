@@ -71,7 +71,8 @@ impl Service<LlmRequest> for Metered {
         let reply = self.inner.send(request);
         Box::pin(async move {
             let reply = reply.await;
-            attempt.record().usage = None;
+            let begun = reply.as_ref().is_err_and(Error::has_begun);
+            attempt.record().usage = if begun { estimate(sent, 0) } else { None };
             match reply {
                 Ok(reply) => Ok(settle(attempt, operation, sent, reply)),
                 Err(e) => {
@@ -112,7 +113,9 @@ fn settle(
             } else if reply.dialect.usage(payload.raw(), &mut tokens) {
                 Some(tokens)
             } else if reply.head.status.is_success() {
-                let text = operation == Operation::Chat;
+                // What is no document holds no text that was generated.
+                let document = payload.raw().trim_ascii_start().starts_with(b"{");
+                let text = document && operation == Operation::Chat;
                 estimate(sent, if text { payload.raw().len() as u64 } else { 0 })
             } else {
                 None

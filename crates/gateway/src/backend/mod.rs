@@ -5,6 +5,7 @@ mod direct_response;
 mod forward;
 mod reach;
 mod relay;
+mod retry;
 mod static_;
 
 pub use codes::{
@@ -13,4 +14,5 @@ pub use codes::{
 pub use direct_response::{DirectResponseBackend, DirectResponseConfig};
 pub use forward::{ForwardBackend, ForwardConfig};
 pub use relay::{ForwardedHeadersConfig, ForwardedMode, UpgradeProtocol};
-pub use static_::{EndpointConfig, HealthConfig, HostHeader, StaticBackend, StaticConfig};
+pub use retry::HttpRetryConfig;
+pub use static_::{EndpointConfig, HostHeader, StaticBackend, StaticConfig};

@@ -3,7 +3,7 @@
 use portcullis_core::assemble::{Level, RegisteredBackend};
 use portcullis_core::config::{Backend, BackendRef, ObjectId, Pointer, Route, decode};
 use portcullis_core::llm::Operation;
-use portcullis_providers::llm::LlmConfig;
+use portcullis_providers::llm::{LlmConfig, ProviderConfig};
 use portcullis_providers::select::ModelsConfig;
 use portcullis_providers::vendor::Vendors;
 
@@ -55,6 +55,11 @@ pub enum Choice {
         speaks: Vec<&'static str>,
         /// Whether the call's is one of them.
         spoken: bool,
+    },
+    /// It sends the call to the fittest of several providers, the first group before the others.
+    Groups {
+        /// The names of the providers of each group.
+        groups: Vec<Vec<String>>,
     },
     /// It ends there, or does what only a backend of that kind knows.
     Own,
@@ -155,6 +160,16 @@ impl Question<'_> {
 
     fn endpoint(&self, backend: &Backend, call: Option<&Call>) -> Option<Choice> {
         let mut config: LlmConfig = decode(&backend.body, &Pointer::root()).ok()?;
+        if !config.groups.is_empty() {
+            let named = |provider: ProviderConfig| provider.name.unwrap_or(provider.provider);
+            let groups = config.groups.into_iter().map(|group| {
+                let names = group.providers.into_iter().map(named);
+                names.collect()
+            });
+            return Some(Choice::Groups {
+                groups: groups.collect(),
+            });
+        }
         let config = config.take_provider()?;
         let vendor = self.registry.slot::<Vendors>()?.get(&config.provider)?;
         let base_url = config.base_url.as_deref().or(vendor.base_url);

@@ -139,6 +139,10 @@ impl Display for Choice {
                     false => write!(f, "; it speaks {} only", speaks.join(" and ")),
                 }
             }
+            Self::Groups { groups } => {
+                let groups: Vec<_> = groups.iter().map(|group| group.join(" or ")).collect();
+                write!(f, ": to {}", groups.join(", failing that "))
+            }
             Self::Own => Ok(()),
         }
     }

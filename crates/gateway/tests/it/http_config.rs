@@ -54,6 +54,16 @@ async fn what_cannot_be_meant_is_refused_where_it_stands() {
             "needs a unit",
         ),
         ("static: {host: a, weight: 1}", "weight", "`weight`"),
+        (
+            "static: {host: a, retry: {attempts: 11}}",
+            "11",
+            "at most 10",
+        ),
+        (
+            "static: {host: a, retry: {codes: [200]}}",
+            "[200]",
+            "from 400 on",
+        ),
         ("forward: {}", "{}", "`allow`"),
         ("forward: {allow: []}", "[]}", "may go nowhere"),
         (

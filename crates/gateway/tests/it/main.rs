@@ -1,5 +1,6 @@
 //! The whole line over real sockets: a client, the gateway, a fake provider.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod bedrock;
 #[cfg(unix)]
 mod bounds;
 mod connections;
@@ -7,6 +8,7 @@ mod counted;
 mod door;
 mod ends;
 mod errors;
+mod failover;
 mod files;
 mod forward;
 mod grpc;

@@ -12,20 +12,10 @@ pub(super) fn read(
     mut more: impl FnMut(&Member<'_>, &mut Head),
 ) -> Result<Head, Error> {
     let mut head = Head::default();
-    let mut keys = KeySet::default();
-    for member in Members::of_document(body) {
-        let member = member.map_err(not_json)?;
-        if !keys.insert(member.key) {
-            let key = member.key.as_str().unwrap_or_default();
-            let what = format!("the key `{key}` stands twice");
-            return Err(Error::new(&codes::DUPLICATE_KEY, what).param(&key));
-        }
+    unique(body, |member| {
         if member.key == "model" {
-            let model = member
-                .value
-                .as_str()
-                .ok_or_else(|| wrong("model", "a string"))?;
-            head.model = model.into_owned();
+            let model = member.value.as_str();
+            head.model = model.ok_or_else(|| wrong("model", "a string"))?.into();
         } else if member.key == "stream" {
             head.stream = match member.value.as_bool() {
                 Some(stream) => stream,
@@ -35,12 +25,31 @@ pub(super) fn read(
         } else {
             more(&member, &mut head);
         }
-    }
+        Ok(())
+    })?;
     if head.model.is_empty() {
         Err(wrong("model", "the name of a model"))
     } else {
         Ok(head)
     }
+}
+
+/// Goes through the members of the body. No key may stand twice.
+pub(super) fn unique<'a>(
+    body: &'a [u8],
+    mut each: impl FnMut(Member<'a>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut keys = KeySet::default();
+    for member in Members::of_document(body) {
+        let member = member.map_err(not_json)?;
+        if !keys.insert(member.key) {
+            let key = member.key.as_str().unwrap_or_default();
+            let what = format!("the key `{key}` stands twice");
+            return Err(Error::new(&codes::DUPLICATE_KEY, what).param(&key));
+        }
+        each(member)?;
+    }
+    Ok(())
 }
 
 /// Writes another model's name over the `model` of the document.

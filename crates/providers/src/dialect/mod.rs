@@ -1,6 +1,8 @@
 //! Wire formats: what stands where in a request, a reply and an event. Pure functions over bytes.
 
 pub mod anthropic;
+pub mod bedrock;
+pub mod cohere;
 pub mod gemini;
 pub mod openai;
 
@@ -24,9 +26,12 @@ pub use models::{ModelEntry, list_models, render_model, render_models};
 /// chat dialect takes what no other claims.
 pub fn all() -> Vec<Arc<dyn Dialect>> {
     vec![
+        Arc::new(bedrock::Invoke),
+        Arc::new(bedrock::Converse),
         Arc::new(gemini::Generate),
         Arc::new(openai::Responses),
         Arc::new(anthropic::Messages),
+        Arc::new(cohere::Chat),
         Arc::new(openai::Chat),
     ]
 }
@@ -34,6 +39,9 @@ pub fn all() -> Vec<Arc<dyn Dialect>> {
 /// The wires of the dialects that can be translated.
 pub fn wires() -> Vec<Arc<dyn Wire>> {
     vec![
+        Arc::new(anthropic::MessagesWire),
+        Arc::new(bedrock::ConverseWire),
+        Arc::new(cohere::ChatWire),
         Arc::new(gemini::Generate),
         Arc::new(openai::ChatWire),
         Arc::new(openai::ResponsesWire),

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::provider::UsageMode;
+use crate::sign::AwsConfig;
 
 /// The largest weight of a provider.
 pub(super) const MAX_WEIGHT: u32 = 1_000_000;
@@ -17,7 +18,7 @@ pub(super) const MAX_WEIGHT: u32 = 1_000_000;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LlmConfig {
-    /// The vendor: `openai`, `anthropic`, `gemini`, `openai-compatible`, or another one there is.
+    /// The vendor: `openai`, `anthropic`, `gemini`, `bedrock`, `openai-compatible`, or another one there is.
     pub provider: Option<String>,
     /// The base URL of its API, with the version segment: `https://api.openai.com/v1`. Default: the
     /// vendor's own.
@@ -28,6 +29,11 @@ pub struct LlmConfig {
     /// Which there are hangs on the vendor; most have none.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
+    /// The region of the provider, for those of AWS: `eu-central-1`. Default: that of `AWS_REGION` or
+    /// `AWS_DEFAULT_REGION`.
+    pub region: Option<String>,
+    /// Who signs requests to a provider of AWS, where there is no `apiKey`.
+    pub aws: Option<AwsConfig>,
     /// The dialects to ask it in, best first; calls of others are translated to the first that can be. Default: all
     /// its vendor speaks.
     pub dialects: Option<Vec<String>>,
@@ -102,7 +108,7 @@ pub struct ProviderConfig {
     /// Default: 1.
     #[serde(default = "one")]
     pub weight: u32,
-    /// The vendor: `openai`, `anthropic`, `gemini`, `openai-compatible`, or another one there is.
+    /// The vendor: `openai`, `anthropic`, `gemini`, `bedrock`, `openai-compatible`, or another one there is.
     pub provider: String,
     /// The base URL of its API, with the version segment: `https://api.openai.com/v1`. Default: the
     /// vendor's own.
@@ -113,6 +119,11 @@ pub struct ProviderConfig {
     /// Which there are hangs on the vendor; most have none.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
+    /// The region of the provider, for those of AWS: `eu-central-1`. Default: that of `AWS_REGION` or
+    /// `AWS_DEFAULT_REGION`.
+    pub region: Option<String>,
+    /// Who signs requests to a provider of AWS, where there is no `apiKey`.
+    pub aws: Option<AwsConfig>,
     /// The dialects to ask it in, best first; calls of others are translated to the first that can be. Default: all
     /// its vendor speaks.
     pub dialects: Option<Vec<String>>,
@@ -150,6 +161,8 @@ impl LlmConfig {
             base_url: self.base_url.take(),
             api_key: self.api_key.take(),
             options: std::mem::take(&mut self.options),
+            region: self.region.take(),
+            aws: self.aws.take(),
             dialects: self.dialects.take(),
             model: self.model.take(),
             context_window: None,
@@ -169,6 +182,8 @@ impl LlmConfig {
             ("baseUrl", self.base_url.is_some()),
             ("apiKey", self.api_key.is_some()),
             ("options", !self.options.is_empty()),
+            ("region", self.region.is_some()),
+            ("aws", self.aws.is_some()),
             ("dialects", self.dialects.is_some()),
             ("model", self.model.is_some()),
             ("usage", self.usage != UsageMode::default()),

@@ -71,8 +71,7 @@ fn single(mut config: LlmConfig, cx: &BuildContext<'_>) -> Result<ArcService<Llm
     let one = made.add(provider, patience(&config), cx)?;
     made.groups.push(Group::new(vec![one], Default::default()));
     // Nothing is gained by leaving out the only one.
-    config.health.consecutive_failures = 0;
-    config.health.failure_percent = 0;
+    config.health.max_eject_for = Duration::ZERO.into();
     let mut settings = settings(&config, Retry::times(0), cx)?;
     if !asked {
         settings.hold_back = None;
@@ -180,5 +179,7 @@ fn settings(
     Ok(settings)
 }
 
+#[cfg(test)]
+mod matrix;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,14 @@
 use portcullis_core::body::Body;
-use portcullis_core::config::ConfigError;
-use portcullis_core::context::Outcome;
+use portcullis_core::config::{ConfigError, Kind, ObjectId};
+use portcullis_core::context::{Outcome, Tokens};
 use portcullis_core::error::codes;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::codes::MODELS_UNLISTED;
 use crate::fake::{Fake, reply, request};
+
+const CLAUDES: &str = r#"{"data":[{"type":"model","id":"claude-x","display_name":"Claude X","created_at":"2026-09-01T00:00:00Z","lifecycle":"active"}],"has_more":false,"first_id":"claude-x","last_id":"claude-x"}"#;
 
 const CHAT: &str = "POST /v1/chat/completions";
 const ASK: &str = r#"{"model": "gpt-x", "messages": [], "n": 1.0}"#;
@@ -214,32 +216,67 @@ fn a_dialect_nobody_registered_is_refused_with_the_nearest_one() {
 }
 
 #[tokio::test]
-async fn a_call_in_a_dialect_the_provider_does_not_speak_is_refused_with_what_it_speaks() {
+async fn a_call_that_cannot_be_translated_is_refused_with_what_the_provider_speaks() {
     let fake = Fake::json("{}");
-    let service = fake.backend("llm", openai()).unwrap();
-    let call = request("POST /v1/messages", &[], r#"{"model":"gpt-x"}"#);
-    let e = fake.call(&service, call).await.0.unwrap_err();
-    assert_eq!(e.code(), &codes::DIALECT_UNSUPPORTED);
-    assert_eq!(e.status(), 400);
-    assert_eq!(
-        e.to_string(),
-        "the call is written in anthropic-messages, but `gpt-x` is served by openai, which speaks openai-chat and openai-responses"
-    );
-    assert!(fake.seen().is_empty());
-
     let service = fake.backend("llm", anthropic()).unwrap();
     let e = fake
         .call(&service, request("POST /v1/files", &[], "x"))
         .await
         .0
         .unwrap_err();
+    assert_eq!(e.code(), &codes::DIALECT_UNSUPPORTED);
+    assert_eq!(e.status(), 400);
     assert_eq!(
         e.to_string(),
         "the call is written in openai-chat, but this path is served by anthropic, which speaks anthropic-messages"
     );
+    assert!(fake.seen().is_empty());
 }
 
-const CLAUDES: &str = r#"{"data":[{"type":"model","id":"claude-x","display_name":"Claude X","created_at":"2026-09-01T00:00:00Z","lifecycle":"active"}],"has_more":false,"first_id":"claude-x","last_id":"claude-x"}"#;
+#[tokio::test]
+async fn a_call_of_another_dialect_is_translated_both_ways_and_its_losses_are_told() {
+    let fake = Fake::json(
+        r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-x","content":[{"type":"text","text":"Hi."}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":3,"output_tokens":2}}"#,
+    );
+    let service = fake.backend("llm", anthropic()).unwrap();
+    let ask =
+        r#"{"model":"claude-x","logit_bias":{"5":1},"messages":[{"role":"user","content":"hi"}]}"#;
+    let (reply, record) = fake
+        .call(&service, request("POST /v1/chat/completions", &[], ask))
+        .await;
+    let reply = reply.unwrap();
+    assert_eq!(reply.headers()["portcullis-loss"], "logit_bias");
+    let body: Value = serde_json::from_slice(reply.body()).unwrap();
+    assert_eq!(body["object"], "chat.completion");
+    assert_eq!(body["choices"][0]["message"]["content"], "Hi.");
+    assert_eq!(body["usage"]["prompt_tokens"], 3);
+    let sent = fake.only();
+    assert_eq!(sent.uri.path(), "/v1/messages");
+    assert!(record.losses[0].starts_with("logit_bias: "));
+    assert_eq!(record.attempts[0].usage, Some(Tokens::new(3, 2)));
+
+    let mut strict = anthropic();
+    strict["strict"] = true.into();
+    let service = fake.backend("llm", strict).unwrap();
+    let call = request("POST /v1/chat/completions", &[], ask);
+    let e = fake.call(&service, call).await.0.unwrap_err();
+    assert_eq!(
+        (e.code().name, e.at_param()),
+        ("loss_refused", Some("logit_bias"))
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_estimated_where_the_provider_does_not_count_them() {
+    let fake = Fake::json("{}");
+    let service = fake.backend("llm", openai()).unwrap();
+    let ask = r#"{"model":"gpt-x","messages":[{"role":"user","content":"12345678"}]}"#;
+    let call = request("POST /v1/messages/count_tokens", &[], ask);
+    let reply = fake.call(&service, call).await.0.unwrap();
+    assert_eq!(reply.headers()["portcullis-estimate"], "tokens");
+    assert_eq!(reply.body(), r#"{"input_tokens":6}"#);
+    assert!(fake.seen().is_empty());
+}
 
 #[tokio::test]
 async fn models_are_listed_in_the_shape_of_the_caller() {
@@ -322,11 +359,10 @@ fn a_provider_nobody_knows_is_refused_with_the_nearest_or_all() {
         "/llm/provider: unknown provider `opnai` (did you mean `openai`?)"
     );
     let e = refused(json!({"provider": "zzzzzzzz"}));
-    let vendors = Vendors::standard();
-    let known: Vec<_> = vendors.iter().map(|vendor| vendor.name).collect();
-    assert_eq!(
-        e.hint.as_deref(),
-        Some(&*format!("known are {}", known.join(", ")))
+    let hint = e.hint.unwrap_or_default();
+    assert!(
+        hint.starts_with("known are anthropic, azure, bedrock, "),
+        "{hint}"
     );
 }
 
@@ -389,4 +425,153 @@ fn the_key_does_not_print() {
     let credential = (crate::vendor::ANTHROPIC.credential)("sk-secret").unwrap();
     let provider = Provider::new(origin.with_credential(credential));
     assert!(!format!("{provider:?}").contains("sk-secret"));
+}
+
+fn bedrock(more: Value) -> Value {
+    let mut config = json!({
+        "provider": "bedrock", "region": "eu-west-1",
+        "aws": {"accessKeyId": "AKIDEXAMPLE", "secretAccessKey": "s3cr3t"},
+    });
+    let fields = config.as_object_mut().unwrap();
+    fields.extend(more.as_object().unwrap().clone());
+    fields.retain(|_, value| !value.is_null());
+    config
+}
+
+const CONVERSE: &str = "POST /model/us.anthropic.claude-x-v1%3A0/converse";
+
+#[tokio::test]
+async fn a_call_to_bedrock_is_signed_for_its_region_and_its_path_kept() {
+    let body = r#"{"messages": [], "n": 1.0}"#;
+    let call = request(
+        CONVERSE,
+        &[
+            ("authorization", "AWS4-HMAC-SHA256 callers"),
+            ("x-amz-security-token", "callers"),
+        ],
+        body,
+    );
+    let seen = written(bedrock(json!({})), call).await;
+    assert_eq!(
+        seen.uri,
+        "https://bedrock-runtime.eu-west-1.amazonaws.com/model/us.anthropic.claude-x-v1%3A0/converse"
+    );
+    assert_eq!(seen.body, body);
+    let signed = seen.headers["authorization"].to_str().unwrap();
+    assert!(signed.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"));
+    assert!(
+        signed.contains("/eu-west-1/bedrock/aws4_request"),
+        "{signed}"
+    );
+    assert_eq!(seen.headers.get("x-amz-security-token"), None);
+}
+
+#[tokio::test]
+async fn bedrock_is_called_by_a_bearer_key_where_there_is_one() {
+    let config = bedrock(json!({"aws": null, "apiKey": "bedrock-key"}));
+    let seen = written(config, request(CONVERSE, &[], "{}")).await;
+    assert_eq!(seen.headers["authorization"], "Bearer bedrock-key");
+    assert_eq!(seen.headers.get("x-amz-date"), None);
+}
+
+#[tokio::test]
+async fn another_model_of_bedrocks_is_asked_by_its_url() {
+    let config = bedrock(json!({"model": "eu.amazon.nova-lite-v1:0"}));
+    let seen = written(config, request(CONVERSE, &[], "{ }")).await;
+    assert_eq!(
+        seen.uri.path(),
+        "/model/eu.amazon.nova-lite-v1%3A0/converse"
+    );
+    assert_eq!(seen.body, "{ }");
+}
+
+#[tokio::test]
+async fn what_the_gateway_does_not_read_is_held_to_be_signed() {
+    let call = request(
+        "POST /guardrail/g/version/1/apply",
+        &[],
+        r#"{"content":[]}"#,
+    );
+    let (parts, body) = call.into_parts();
+    let streamed = Body::new(http_body_util::combinators::UnsyncBoxBody::new(body));
+    let call = http::Request::from_parts(parts, streamed);
+    let seen = written(bedrock(json!({})), call).await;
+    assert_eq!(seen.body, r#"{"content":[]}"#);
+    assert!(seen.headers.contains_key("x-amz-content-sha256"));
+}
+
+#[test]
+fn who_signs_is_told_in_full_or_refused() {
+    for (more, said) in [
+        (
+            json!({"region": "eu west"}),
+            "a region is made of letters, digits and hyphens",
+        ),
+        (
+            json!({"aws": {"accessKeyId": "a"}}),
+            "the id needs its `secretAccessKey`",
+        ),
+        (
+            json!({"aws": {"secretAccessKey": "a"}}),
+            "the key needs its `accessKeyId`",
+        ),
+        (
+            json!({"aws": {"sessionToken": "a"}}),
+            "the token needs its keys",
+        ),
+        (
+            json!({"aws": {"profile": "p"}}),
+            "`profile` needs a gateway built with the feature `aws`",
+        ),
+        (
+            json!({"aws": {"assumeRole": {"roleArn": "arn:aws:iam::1:role/r"}}}),
+            "`assumeRole` needs a gateway built with the feature `aws`",
+        ),
+        (json!({"apiKey": "k"}), "what has an `apiKey` is not signed"),
+        (
+            json!({"provider": "openai"}),
+            "provider `openai` has no regions",
+        ),
+        (
+            json!({"provider": "openai", "region": null}),
+            "provider `openai` is not AWS",
+        ),
+    ] {
+        assert!(refused(bedrock(more)).to_string().contains(said), "{said}");
+    }
+}
+
+#[test]
+fn keys_are_looked_for_where_awss_own_tools_do() {
+    let fake = Fake::json("{}");
+    let find = |given: &[(&str, &str)], config: Value| {
+        let config: ProviderConfig = serde_json::from_value(config).unwrap();
+        let given: std::collections::BTreeMap<_, _> = given.iter().copied().collect();
+        let variable = |name: &str| given.get(name).map(|value| (*value).to_owned());
+        let owner = ObjectId::new("default", Kind::Backend, "main");
+        let cx = BuildContext::new(&fake, &owner, Pointer::root(), &[]);
+        let vendor = &crate::vendor::BEDROCK;
+        let region = aws::region(vendor, &config, variable, &cx)?;
+        let found = aws::credential(vendor, &config, region.as_deref(), variable, &cx)?;
+        Ok::<_, ConfigError>(found.map(|found| format!("{found:?}")))
+    };
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "b"),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    let bearer = [("AWS_BEARER_TOKEN_BEDROCK", "k")];
+    let plain = || json!({"provider": "bedrock"});
+    let signer = Some("Credential([signer])".to_owned());
+    assert_eq!(find(&keys, plain()).unwrap(), signer);
+    let found = find(&bearer, plain()).unwrap();
+    assert_eq!(found.unwrap(), "Credential(authorization: [secret])");
+    let e = find(&keys[..2], plain()).unwrap_err().to_string();
+    assert!(e.contains("needs a `region`"), "{e}");
+    let e = find(&[], plain()).unwrap_err().to_string();
+    assert!(e.contains("needs keys"), "{e}");
+    // What is not the vendor's own host gets nothing it was not given.
+    let elsewhere = json!({"provider": "bedrock", "baseUrl": "http://127.0.0.1:1"});
+    assert_eq!(find(&bearer, elsewhere.clone()).unwrap(), None);
+    assert_eq!(find(&keys, elsewhere).unwrap(), None);
 }

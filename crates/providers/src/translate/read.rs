@@ -93,7 +93,8 @@ pub fn broken(e: Error) -> Error {
     Error::new(&codes::UPSTREAM_BROKEN, what).because(e)
 }
 
-fn not_json(e: JsonError) -> Error {
+/// The document is not JSON.
+pub fn not_json(e: JsonError) -> Error {
     let what = format!("the body is not valid JSON: {e}");
     Error::new(&codes::BODY_NOT_JSON, what)
 }

@@ -16,6 +16,8 @@ pub struct Run<'c, 'a> {
 pub struct Placed<'c, 'a> {
     /// Where its turn stands in the caller's document, for [`Losses`].
     pub at: u32,
+    /// Whose turn that is.
+    pub role: Role,
     /// The part.
     pub part: &'c Part<'a>,
 }
@@ -54,13 +56,37 @@ pub fn runs<'c, 'a>(
         }
     }
     for run in &mut runs {
-        if run.role == Role::User {
-            // Stable, so that everything else stays as it was.
-            run.parts
-                .sort_by_key(|placed| !matches!(placed.part, Part::ToolResult(_)));
-        }
+        results_first(run);
     }
     runs
+}
+
+/// Makes system turns inside of a conversation the user's, for dialects that have none there: they join what
+/// the user says before and after. What of it the system says, the parts still tell ([`said_by_user`]).
+pub fn join_system(runs: &mut Vec<Run<'_, '_>>) {
+    for run in runs.iter_mut() {
+        if run.role == Role::System {
+            run.role = Role::User;
+        }
+    }
+    runs.dedup_by(|next, run| {
+        let joins = next.role == run.role;
+        if joins {
+            run.parts.append(&mut next.parts);
+        }
+        joins
+    });
+    for run in runs {
+        results_first(run);
+    }
+}
+
+/// Stable, so that everything else stays as it was.
+fn results_first(run: &mut Run<'_, '_>) {
+    if run.role == Role::User {
+        run.parts
+            .sort_by_key(|placed| !matches!(placed.part, Part::ToolResult(_)));
+    }
 }
 
 /// The parts of a turn without blank texts. An empty text says nothing; one of white space is a loss.
@@ -69,7 +95,7 @@ pub fn filled<'c, 'a>(
     turn: &'c Turn<'a>,
     losses: &mut Losses,
 ) -> impl Iterator<Item = Placed<'c, 'a>> {
-    let at = turn.at;
+    let (at, role) = (turn.at, turn.role);
     turn.parts.iter().filter_map(move |part| {
         if let Part::Text { text, .. } | Part::Refusal(text) = part
             && text.is_blank()
@@ -80,7 +106,7 @@ pub fn filled<'c, 'a>(
             }
             return None;
         }
-        Some(Placed { at, part })
+        Some(Placed { at, role, part })
     })
 }
 
@@ -177,6 +203,23 @@ mod tests {
         ];
         assert_eq!(told(&runs), wanted);
         assert!(losses.is_empty());
+    }
+
+    #[test]
+    fn system_turns_join_the_users_around_them_and_are_still_told_apart() {
+        let turns = [
+            turn(Role::User, 0, [Part::text("a")]),
+            turn(Role::System, 1, [Part::text("b")]),
+            turn(Role::User, 2, [result("1"), Part::text("c")]),
+            turn(Role::Assistant, 3, [Part::text("d")]),
+            turn(Role::System, 4, [Part::text("e")]),
+        ];
+        let mut runs = runs(&Conversation::default(), &turns, &mut Losses::default());
+        join_system(&mut runs);
+        let roles: Vec<_> = runs.iter().map(|run| run.role).collect();
+        assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
+        assert_eq!(told(&runs)[0].1, ["1", "a", "b", "c"]);
+        assert_eq!(runs[0].parts[2].role, Role::System);
     }
 
     #[test]

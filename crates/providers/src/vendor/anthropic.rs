@@ -16,6 +16,7 @@ pub const ANTHROPIC: Vendor = Vendor {
     key_required: true,
     dialects: &["anthropic-messages"],
     credential: |key| Credential::new(HeaderName::from_static("x-api-key"), key),
+    aws_service: None,
     default_headers: || {
         vec![(
             HeaderName::from_static(VERSION_HEADER),

@@ -23,6 +23,7 @@ pub const AZURE: Vendor = Vendor {
     key_required: true,
     dialects: &["openai-chat", "openai-responses"],
     credential,
+    aws_service: None,
     default_headers: no_headers,
     model_prefixes: &[],
     options: &[

@@ -19,6 +19,7 @@ pub const GEMINI: Vendor = Vendor {
     key_required: true,
     dialects: &["gemini"],
     credential: |key| Credential::new(KEY_HEADER, key),
+    aws_service: None,
     default_headers: no_headers,
     model_prefixes: &["gemini-"],
     options: &[],

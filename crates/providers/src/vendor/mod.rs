@@ -2,6 +2,8 @@
 
 mod anthropic;
 mod azure;
+mod bedrock;
+mod cohere;
 mod compatible;
 mod gemini;
 mod openai;
@@ -19,6 +21,8 @@ use portcullis_core::upstream::Credential;
 
 pub use anthropic::ANTHROPIC;
 pub use azure::AZURE;
+pub use bedrock::BEDROCK;
+pub use cohere::COHERE;
 pub use compatible::OPENAI_COMPATIBLE;
 pub use gemini::GEMINI;
 pub use openai::OPENAI;
@@ -63,7 +67,8 @@ pub use vertex::{VERTEX, VERTEX_ANTHROPIC, VERTEX_OPENAI};
 pub struct Vendor {
     /// The name `provider:` takes in configuration, and its prefix in model names without a file.
     pub name: &'static str,
-    /// The base URL of its API, up to the version segment; `None` where the user must give one.
+    /// The base URL of its API, up to the version segment; `None` where the user must give one. `{region}` in it stands
+    /// for the region that is configured.
     pub base_url: Option<&'static str>,
     /// The last segment its base URL must have, put there where a user leaves it out.
     pub version: Option<&'static str>,
@@ -75,6 +80,8 @@ pub struct Vendor {
     pub dialects: &'static [&'static str],
     /// Makes the credential of a key.
     pub credential: fn(&str) -> Result<Credential, InvalidHeaderValue>,
+    /// The service of AWS it is, whose requests are signed where there is no key.
+    pub aws_service: Option<&'static str>,
     /// Headers it demands where the caller sends none.
     pub default_headers: fn() -> Vec<(HeaderName, HeaderValue)>,
     /// How model names begin that are its own beyond doubt: for bare names without a file.
@@ -91,10 +98,12 @@ pub struct Vendor {
 }
 
 /// The vendors of this crate.
-pub const STANDARD: [Vendor; 22] = [
+pub const STANDARD: [Vendor; 24] = [
     OPENAI,
     ANTHROPIC,
+    COHERE,
     GEMINI,
+    BEDROCK,
     OPENAI_COMPATIBLE,
     AZURE,
     VERTEX,

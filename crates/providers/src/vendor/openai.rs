@@ -13,6 +13,7 @@ pub const OPENAI: Vendor = Vendor {
     key_required: true,
     dialects: &["openai-chat", "openai-responses"],
     credential: Credential::bearer,
+    aws_service: None,
     default_headers: no_headers,
     model_prefixes: &[
         "gpt-",

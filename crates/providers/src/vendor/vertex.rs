@@ -35,6 +35,7 @@ pub const VERTEX: Vendor = Vendor {
     key_required: true,
     dialects: &["gemini"],
     credential,
+    aws_service: None,
     default_headers: no_headers,
     model_prefixes: &[],
     options: &[

@@ -25,18 +25,34 @@ pub(crate) enum Say {
 
 impl Ask {
     pub(crate) fn parse(body: &Bytes, offer: &Offer) -> Result<Self, Refusal> {
-        let json: Value = serde_json::from_slice(body)
-            .map_err(|error| (400, format!("the body is not JSON: {error}")))?;
-        let ask = Self {
-            hash: fnv1a(body),
-            input_tokens: (body.len() as u64 / 4).max(1),
-            text: offer.text.clone(),
-            body: json,
-        };
+        let ask = Self::read(body, offer)?;
         match ask.body["model"].as_str() {
             Some(_) => Ok(ask),
             None => Err((400, "model: field required".to_owned())),
         }
+    }
+
+    /// A request whose model stands in the URL.
+    pub(crate) fn of(body: &Bytes, offer: &Offer, model: &str) -> Result<Self, Refusal> {
+        let ask = Self::read(body, offer)?;
+        match ask.body.is_object() && !model.is_empty() {
+            true => Ok(ask),
+            false => Err((
+                400,
+                "the body is no object, or the model is missing".to_owned(),
+            )),
+        }
+    }
+
+    fn read(body: &Bytes, offer: &Offer) -> Result<Self, Refusal> {
+        let json: Value = serde_json::from_slice(body)
+            .map_err(|error| (400, format!("the body is not JSON: {error}")))?;
+        Ok(Self {
+            hash: fnv1a(body),
+            input_tokens: (body.len() as u64).div_ceil(4).max(1),
+            text: offer.text.clone(),
+            body: json,
+        })
     }
 
     pub(crate) fn model(&self) -> &str {

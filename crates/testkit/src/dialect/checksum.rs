@@ -14,6 +14,18 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
     format!("fnv1a64:{:016x}", fnv1a(bytes))
 }
 
+/// CRC-32 as AWS's event streams use it (ISO 3309), bit by bit.
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32| match crc & 1 {
+        1 => crc >> 1 ^ 0xedb8_8320,
+        _ => crc >> 1,
+    };
+    let all = bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc))
+    });
+    !all
+}
+
 /// Standard base64 with padding.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -50,6 +62,11 @@ mod tests {
         for (plain, coded) in known {
             assert_eq!(base64(plain.as_bytes()), coded);
         }
+    }
+
+    #[test]
+    fn crc32_agrees_with_its_test_vector() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
     }
 
     #[test]

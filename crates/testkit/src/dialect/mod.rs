@@ -1,8 +1,10 @@
-//! What the fake hosts answer: OpenAI and Anthropic, as their own SDKs want it.
+//! What the fake hosts answer: OpenAI, Anthropic, Bedrock and Cohere, as their own SDKs want it.
 
 mod anthropic;
 mod ask;
+mod bedrock;
 mod checksum;
+mod cohere;
 mod multipart;
 mod openai;
 mod route;
@@ -22,6 +24,10 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic: messages, token counts, models.
     Anthropic,
+    /// Bedrock: converse, token counts.
+    Bedrock,
+    /// Cohere: chat, version 2.
+    Cohere,
 }
 
 /// What a request asks for.
@@ -35,6 +41,14 @@ pub enum Operation {
     Messages,
     /// `POST messages/count_tokens`.
     CountTokens,
+    /// `POST model/{modelId}/converse`.
+    Converse,
+    /// `POST model/{modelId}/converse-stream`.
+    ConverseStream,
+    /// `POST model/{modelId}/count-tokens`.
+    ConverseTokens,
+    /// `POST /v2/chat`.
+    CohereChat,
     /// `POST embeddings`.
     Embeddings,
     /// `GET models`, `GET models/{id}`.
@@ -54,6 +68,8 @@ impl Operation {
     pub fn dialect(self) -> Dialect {
         match self {
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::Converse | Self::ConverseStream | Self::ConverseTokens => Dialect::Bedrock,
+            Self::CohereChat => Dialect::Cohere,
             Self::Models(dialect) | Self::Other(dialect) => dialect,
             _ => Dialect::OpenAi,
         }
@@ -89,13 +105,20 @@ fn try_answer(
     admit(route.operation.dialect(), headers, offer)?;
     let anthropic_version = headers.get("anthropic-version");
     let ask = || Ask::parse(body, offer);
+    let named = || Ask::of(body, offer, route.id.as_deref().unwrap_or_default());
     match route.operation {
         Operation::Chat => openai::chat(&ask()?),
         Operation::Responses => openai::responses(&ask()?),
         Operation::Embeddings => openai::embeddings(&ask()?),
         Operation::Messages => anthropic::messages(&ask()?, anthropic_version),
+        Operation::CohereChat => cohere::chat(&ask()?),
+        Operation::Converse => bedrock::converse(named()?, false),
+        Operation::ConverseStream => bedrock::converse(named()?, true),
+        Operation::ConverseTokens => bedrock::count_tokens(&named()?),
         Operation::CountTokens => anthropic::count_tokens(&ask()?),
-        Operation::Models(Dialect::OpenAi) => openai::models(offer, route.id.as_deref()),
+        Operation::Models(Dialect::OpenAi | Dialect::Bedrock | Dialect::Cohere) => {
+            openai::models(offer, route.id.as_deref())
+        }
         Operation::Models(Dialect::Anthropic) => anthropic::models(offer, route.id.as_deref()),
         Operation::Files => openai::file(headers, body),
         Operation::FileContent => Ok(openai::file_content(route.id.as_deref())),
@@ -113,14 +136,21 @@ fn admit(dialect: Dialect, headers: &HeaderMap, offer: &Offer) -> Result<(), Ref
     let Some(key) = &offer.key else { return Ok(()) };
     let bearer = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let shown = match dialect {
-        Dialect::OpenAi => bearer,
+        Dialect::OpenAi | Dialect::Cohere => bearer,
         Dialect::Anthropic => header("x-api-key").or(bearer),
+        Dialect::Bedrock => bearer.or_else(|| access_key(header("authorization")?)),
     };
     match shown {
         Some(shown) if shown == key => Ok(()),
         Some(_) => Err((401, "the API key is not known".to_owned())),
         None => Err((401, "an API key is required".to_owned())),
     }
+}
+
+/// The id of the key a request was signed with. That the signature is right is not checked.
+fn access_key(authorization: &str) -> Option<&str> {
+    let signed = authorization.strip_prefix("AWS4-HMAC-SHA256 Credential=")?;
+    Some(signed.split_once('/')?.0)
 }
 
 /// An error in the dialect's shape.
@@ -136,6 +166,10 @@ pub(crate) fn error(dialect: Dialect, status: u16, message: &str) -> Answer {
             }});
             Answer::json(code, &body).with("x-request-id", "req_testkit")
         }
+        Dialect::Cohere => {
+            let body = json!({"id": "req_testkit", "message": message});
+            Answer::json(code, &body)
+        }
         Dialect::Anthropic => {
             let body = json!({
                 "type": "error",
@@ -144,6 +178,9 @@ pub(crate) fn error(dialect: Dialect, status: u16, message: &str) -> Answer {
             });
             Answer::json(code, &body).with("request-id", "req_testkit")
         }
+        Dialect::Bedrock => Answer::json(code, &json!({"message": message}))
+            .with("x-amzn-errortype", bedrock::error_type(status))
+            .with("x-amzn-requestid", "req_testkit"),
     }
 }
 
@@ -157,6 +194,17 @@ pub(crate) fn error_event(operation: Operation) -> Bytes {
                 "error": {"type": "overloaded_error", "message": message},
             });
             format!("event: error\ndata: {data}\n\n").into()
+        }
+        Operation::CohereChat => {
+            let data = json!({
+                "type": "message-end",
+                "delta": {"finish_reason": "ERROR", "error": message},
+            });
+            format!("event: message-end\ndata: {data}\n\n").into()
+        }
+        Operation::ConverseStream => {
+            let data = json!({"message": message});
+            bedrock::exception("serviceUnavailableException", &data)
         }
         Operation::Responses => {
             let data = json!({

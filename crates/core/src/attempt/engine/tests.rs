@@ -94,14 +94,6 @@ impl Proof<Word> for ByStatus {
         Box::pin(std::future::ready(judged))
     }
 
-    fn can_hold(&self, (): &()) -> bool {
-        false
-    }
-
-    fn hold(&self, (): (), _: BoxFuture<'static, Result<Answer, Error>>) -> Answer {
-        unreachable!("nothing is held")
-    }
-
     fn tell(&self, reply: &mut Answer, served: &Served<'_>) {
         reply.attempts = Some(served.attempts);
     }

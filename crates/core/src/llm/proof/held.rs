@@ -10,17 +10,15 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::BoxFuture;
+use crate::attempt::Rest;
 use crate::error::{Error, codes};
-use crate::llm::{Batch, Dialect, EventStream, LlmOutput, LlmResponse};
+use crate::llm::{Batch, Dialect, EventStream, Llm, LlmOutput, LlmResponse};
 
 /// How often the caller hears that the connection is alive.
 const EVERY: Duration = Duration::from_secs(15);
 
-type Rest = BoxFuture<'static, Result<LlmResponse, Error>>;
-
 /// The head of a stream, something that keeps the connection alive, and then what comes of `rest`.
-pub(super) fn reply(dialect: Arc<dyn Dialect>, rest: Rest) -> LlmResponse {
+pub(super) fn reply(dialect: Arc<dyn Dialect>, rest: Rest<Llm>) -> LlmResponse {
     let (mut head, ()) = http::Response::new(()).into_parts();
     head.status = StatusCode::OK;
     let kind = HeaderValue::from_static("text/event-stream");
@@ -40,7 +38,7 @@ pub(super) fn reply(dialect: Arc<dyn Dialect>, rest: Rest) -> LlmResponse {
 
 enum Held {
     Waiting {
-        rest: Rest,
+        rest: Rest<Llm>,
         every: Interval,
         keep_alive: &'static [u8],
     },

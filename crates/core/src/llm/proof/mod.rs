@@ -13,10 +13,9 @@ use super::{
     Operation, refusal,
 };
 use crate::BoxFuture;
-use crate::attempt::{Class, Proof, Proven, Rejected, Served, exhausted, retry_after};
+use crate::attempt::{Class, Proof, Proven, Rejected, Rest, Served, exhausted, retry_after};
 use crate::backend::Affinity;
 use crate::context::Turn;
-use crate::error::Error;
 
 /// Bytes of a stream that are read ahead of its first content. A stream that has said more has proved that it
 /// says something.
@@ -98,13 +97,11 @@ impl Proof<Llm> for LlmProof {
             .is_some_and(|dialect| dialect.keep_alive().is_some())
     }
 
-    fn hold(
-        &self,
-        asked: Asked,
-        rest: BoxFuture<'static, Result<LlmResponse, Error>>,
-    ) -> LlmResponse {
-        let dialect = asked.stream.expect("only a stream is held");
-        held::reply(dialect, rest)
+    fn hold(&self, asked: Asked, rest: Rest<Llm>) -> Result<LlmResponse, Rest<Llm>> {
+        match asked.stream {
+            Some(dialect) => Ok(held::reply(dialect, rest)),
+            None => Err(rest),
+        }
     }
 
     fn tell(&self, reply: &mut LlmResponse, served: &Served<'_>) {

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use super::reach::Reach;
 use super::relay::{Forwarded, ForwardedHeadersConfig, ForwardedMode, Relay, UpgradeProtocol, Via};
+use super::retry::{self, HttpRetryConfig};
 use super::static_::{five_minutes, websocket};
 
 use rules::{Rule, Rules};
@@ -55,6 +56,8 @@ pub struct ForwardConfig {
     /// Default: 5 min.
     #[serde(default = "five_minutes")]
     pub upgrade_idle_timeout: Duration,
+    /// Further attempts after one that failed, at the same destination. Default: none.
+    pub retry: Option<HttpRetryConfig>,
 }
 
 fn yes() -> bool {
@@ -88,7 +91,7 @@ impl Backend<Http> for ForwardBackend {
             "" => Self::NAME.into(),
             _ => cx.owner().name.clone(),
         };
-        let mut way = reach(&config.transport, cx)?.way(service, name);
+        let mut way = reach(&config.transport, cx)?.way(service, name.clone());
         let checked = rules.clone();
         way.check = Some(AddressCheck::new(move |address| checked.address(address)));
         let service = Arc::new(ForwardService {
@@ -102,10 +105,15 @@ impl Backend<Http> for ForwardBackend {
             rules,
             connect: config.connect,
         });
-        Ok(ArcService::from_fn(move |request| {
+        let once = ArcService::from_fn(move |request| {
             let service = service.clone();
             async move { service.serve(request).await }
-        }))
+        });
+        let Some(retry) = &config.retry else {
+            return Ok(once);
+        };
+        let retrying = retry::alone(retry, name, once);
+        retrying.map_err(|(key, what)| cx.error(&at("retry").key(key), what))
     }
 }
 

@@ -1,10 +1,12 @@
 //! Before the request line: the `static` backend, as configuration writes it.
 
+use portcullis_core::backend::{BalanceConfig, HealthConfig};
 use portcullis_core::config::{Duration, PolicyEntry, Transport};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::backend::relay::{ForwardedHeadersConfig, UpgradeProtocol};
+use crate::backend::retry::HttpRetryConfig;
 
 /// The largest weight of an endpoint.
 pub(super) const MAX_WEIGHT: u32 = 1_000_000;
@@ -16,9 +18,14 @@ pub(super) const MAX_WEIGHT: u32 = 1_000_000;
 pub struct StaticConfig {
     /// The upstream: `10.0.0.5:8080`, `app.internal`, `[::1]:8080`. Default port: 80, with TLS 443.
     pub host: Option<String>,
-    /// Several upstreams that serve the same. A call goes to the less busy of two drawn by weight.
+    /// Several upstreams that serve the same.
     #[serde(default)]
     pub endpoints: Vec<EndpointConfig>,
+    /// How they share the calls. Default: `powerOfTwoChoices`.
+    #[serde(default)]
+    pub balance: BalanceConfig,
+    /// Further attempts after one that failed. Default: none.
+    pub retry: Option<HttpRetryConfig>,
     /// How connections are made. `{tls: {}}` is TLS with the system's certificate authorities,
     /// `{http: http2}` HTTP/2 in clear. Default: HTTP/1.1 in clear.
     #[serde(default)]
@@ -65,30 +72,6 @@ pub enum HostHeader {
     Caller,
     /// The host and port of the endpoint.
     Upstream,
-}
-
-/// When an endpoint is taken out, and for how long. It comes back when one call, tried on it after that time,
-/// succeeds. The last one is used all the same.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct HealthConfig {
-    /// Failures in a row: no connection, no answer in time, or a status from 500 on (but 501). 0 never takes
-    /// an endpoint out. Default: 5.
-    pub consecutive_failures: u32,
-    /// How long it is left out the first time; twice as long each further time. Default: 10 s.
-    pub eject_for: Duration,
-    /// The longest it is left out. Default: 5 min.
-    pub max_eject_for: Duration,
-}
-
-impl Default for HealthConfig {
-    fn default() -> Self {
-        Self {
-            consecutive_failures: 5,
-            eject_for: Duration::from_secs(10),
-            max_eject_for: Duration::from_secs(300),
-        }
-    }
 }
 
 pub(in crate::backend) fn websocket() -> Vec<UpgradeProtocol> {

@@ -1,22 +1,22 @@
 //! The `static` backend: a reverse proxy of plain HTTP to endpoints known by name.
 
-mod choice;
 mod config;
-mod health;
 mod service;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::uri::Authority;
 use portcullis_core::assemble::{Backend, BuildContext};
+use portcullis_core::backend::{self, EndpointState, Endpoints, Group, Patience, Queue};
 use portcullis_core::config::{ConfigError, Pointer};
 use portcullis_core::protocol::{ArcService, Http};
 
 use crate::backend::reach::Reach;
 use crate::backend::relay::{Forwarded, ForwardedMode, Relay};
+use crate::backend::retry;
 
-use choice::Choice;
-pub use config::{EndpointConfig, HealthConfig, HostHeader, StaticConfig};
+pub use config::{EndpointConfig, HostHeader, StaticConfig};
 pub(in crate::backend) use config::{five_minutes, websocket};
 use service::{Endpoint, StaticService};
 
@@ -43,22 +43,45 @@ impl Backend<Http> for StaticBackend {
             via: None,
         };
         let reach = Reach::new(&config.transport, &at("transport"), cx)?;
-        let endpoints = endpoints(&config, &reach, cx)?;
-        let weights = endpoints.iter().map(|(_, weight)| *weight).collect();
-        let names = endpoints.iter().map(|(e, _)| e.way.name.clone()).collect();
+        let targets = endpoints(&config, &reach, cx)?;
+        let balance = config.balance.balance();
+        let balance = balance.ok_or_else(|| {
+            cx.error(
+                &at("balance"),
+                "the header to share calls by has no valid name",
+            )
+        })?;
+        let mut patience: Patience = config.health.into();
+        if targets.len() == 1 {
+            // Nothing is gained by leaving out the only one.
+            patience.longest = Duration::ZERO;
+        }
+        let group = targets.iter().map(|(target, weight)| {
+            let mut one = backend::Endpoint::new(target.way.name.clone());
+            one.state = cx.state(&format!("endpoint {}", one.name), EndpointState::new);
+            one.weight = *weight;
+            one
+        });
+        let group = Group::new(group.collect(), balance);
+        let choice = Arc::new(Endpoints::new(vec![group], patience, Queue::default()));
+        let targets = targets.into_iter().map(|(target, _)| target).collect();
         let service = Arc::new(StaticService {
             relay,
-            choice: Arc::new(Choice::new(weights, names, (&config.health).into())),
-            endpoints: endpoints
-                .into_iter()
-                .map(|(endpoint, _)| endpoint)
-                .collect(),
+            choice: choice.clone(),
+            endpoints: targets,
             host: config.host_header,
         });
-        Ok(ArcService::from_fn(move |request| {
+        let each = (0..service.endpoints.len()).map(|index| service.clone().at(index));
+        let each = each.collect();
+        let once = ArcService::from_fn(move |request| {
             let service = service.clone();
             async move { service.serve(request).await }
-        }))
+        });
+        let Some(retry) = &config.retry else {
+            return Ok(once);
+        };
+        let retrying = retry::over(retry, choice, each, once);
+        retrying.map_err(|(key, what)| cx.error(&at("retry").key(key), what))
     }
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use http::header::HOST;
 use http::uri::{Authority, Parts, Scheme};
 use http::{StatusCode, Uri};
+use portcullis_core::backend::{Chosen, Endpoints, Pick, Wanted};
 use portcullis_core::error::{Error, Fault, codes};
+use portcullis_core::protocol::{ArcService, Http};
 use portcullis_core::{Request, Response};
 
 use super::HostHeader;
-use super::choice::{Choice, Chosen};
 use crate::backend::relay::{Relay, Target, Way};
 use crate::listener::HOST_INVALID;
 
@@ -17,7 +18,7 @@ use crate::listener::HOST_INVALID;
 #[derive(Debug)]
 pub(super) struct StaticService {
     pub(super) relay: Relay,
-    pub(super) choice: Arc<Choice>,
+    pub(super) choice: Arc<Endpoints>,
     /// In the order of the choice.
     pub(super) endpoints: Box<[Endpoint]>,
     pub(super) host: HostHeader,
@@ -33,26 +34,47 @@ pub(super) struct Endpoint {
 
 impl StaticService {
     pub(super) async fn serve(&self, request: Request) -> Result<Response, Error> {
+        let key = self.choice.affinity();
+        let key = key.and_then(|affinity| affinity.of(request.headers()));
+        let wanted = Wanted {
+            fit: &|_| true,
+            key,
+            last_resort: true,
+        };
+        let Pick::Chosen(chosen) = self.choice.pick(wanted) else {
+            return Err(Error::new(&codes::NO_ENDPOINT, codes::NO_ENDPOINT.about));
+        };
+        let chosen = Arc::new(chosen);
+        let reply = self.send(chosen.index(), request, chosen.clone()).await;
+        judge(&chosen, &reply);
+        reply
+    }
+
+    /// The service of one endpoint, whoever chose it.
+    pub(super) fn at(self: Arc<Self>, index: usize) -> ArcService<Http> {
+        ArcService::from_fn(move |request| {
+            let service = self.clone();
+            async move { service.send(index, request, ()).await }
+        })
+    }
+
+    async fn send(
+        &self,
+        index: usize,
+        request: Request,
+        held: impl Send + 'static,
+    ) -> Result<Response, Error> {
         let host = match self.host {
             HostHeader::Caller => named_host(&request)?,
             HostHeader::Upstream => None,
         };
-        let chosen = self.choice.choose();
-        let chosen =
-            chosen.ok_or_else(|| Error::new(&codes::NO_ENDPOINT, codes::NO_ENDPOINT.about))?;
-        let chosen = Arc::new(chosen);
-        let endpoint = &self.endpoints[chosen.index];
+        let endpoint = &self.endpoints[index];
         let target = Target {
             uri: endpoint.uri(request.uri()),
             host,
             destination: None,
         };
-        let sent = self
-            .relay
-            .send(&endpoint.way, request, target, chosen.clone());
-        let reply = sent.await;
-        judge(&chosen, &reply);
-        reply
+        self.relay.send(&endpoint.way, request, target, held).await
     }
 }
 

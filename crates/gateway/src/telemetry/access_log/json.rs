@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_core::context::{
-    AttemptRecord, Decision, Exchange, Money, Outcome, PolicyRecord, Tokens,
+    AttemptRecord, Decision, Exchange, Money, Outcome, PolicyRecord, Reason, Tokens,
 };
 
 use super::field::{address, millis, number, outcome, quoted, time, without_query};
@@ -87,6 +87,9 @@ fn attempt(out: &mut Vec<u8>, attempt: &AttemptRecord) {
     let mut object = Object::begin(out);
     object.text(key!("endpoint"), &attempt.endpoint);
     object.maybe(key!("destination"), attempt.destination.as_deref());
+    if attempt.reason != Reason::First {
+        object.text(key!("reason"), attempt.reason.name());
+    }
     if let Some(status) = attempt.status {
         object.number(key!("status"), status.as_u16().into());
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use http::{Method, request};
 use portcullis_core::context::Tokens;
 use portcullis_core::error::Error;
-use portcullis_core::json::{Kind, Members, Raw};
+use portcullis_core::json::Members;
 use portcullis_core::llm::{Dialect, EventKind, Head, Operation};
 use portcullis_core::payload::{Doc, Payload};
 use portcullis_core::respond::Render;
 
 use super::RenderAnthropic;
-use crate::dialect::count::note;
+use super::usage;
 use crate::dialect::{event, head};
 
 /// The header every call to Anthropic carries. It also tells whose `/v1/models` is meant.
@@ -77,12 +77,12 @@ impl Dialect for Messages {
     fn usage(&self, json: &[u8], tokens: &mut Tokens) -> bool {
         for member in Members::of_document(json).filter_map(Result::ok) {
             if member.key == "usage" {
-                return note_usage(member.value, tokens);
+                return usage::note(member.value, tokens);
             }
             if member.key == "message"
                 && let Some(usage) = member.value.get("usage")
             {
-                return note_usage(usage, tokens);
+                return usage::note(usage, tokens);
             }
         }
         false
@@ -98,32 +98,4 @@ fn is_openais(path: &str) -> bool {
     path.starts_with("/threads/")
         || path.ends_with("/chat/completions")
         || path.ends_with("/embeddings")
-}
-
-/// Takes in a `usage` object, in one pass. Cached tokens stand beside `input_tokens`, not in it; counts in
-/// later events of a stream are totals that replace earlier ones, and may be left out when they have not
-/// changed.
-fn note_usage(usage: Raw<'_>, tokens: &mut Tokens) -> bool {
-    if usage.kind() != Kind::Object {
-        return false;
-    }
-    let cached = |tokens: &Tokens| tokens.cache_read.saturating_add(tokens.cache_write);
-    let mut plain = tokens.input.saturating_sub(cached(tokens));
-    for member in usage.members().filter_map(Result::ok) {
-        if member.key == "input_tokens" {
-            note(member.value, &mut plain);
-        } else if member.key == "output_tokens" {
-            note(member.value, &mut tokens.output);
-        } else if member.key == "cache_read_input_tokens" {
-            note(member.value, &mut tokens.cache_read);
-        } else if member.key == "cache_creation_input_tokens" {
-            note(member.value, &mut tokens.cache_write);
-        } else if member.key == "output_tokens_details"
-            && let Some(thinking) = member.value.get("thinking_tokens")
-        {
-            note(thinking, &mut tokens.reasoning);
-        }
-    }
-    tokens.input = plain.saturating_add(cached(tokens));
-    true
 }

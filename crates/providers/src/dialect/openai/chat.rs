@@ -2,6 +2,7 @@
 
 mod calls;
 mod chunk;
+mod chunks;
 mod message;
 mod messages;
 mod parts;

@@ -1,18 +1,30 @@
 //! Encode: images, sounds and files as OpenAI's two dialects write them, mostly as `data:` URLs.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use portcullis_core::error::Error;
 use portcullis_core::json::Raw;
 
-use crate::translate::{Media, MediaKind, Source, Text};
+use crate::translate::{Media, MediaKind, Source, Text, media};
 
 /// Media at a URL, which may hold the bytes themselves.
-pub(super) fn at<'a>(url: Text<'a>, kind: MediaKind) -> Media<'a> {
-    let (media_type, source) = match split(&url) {
-        Some((media_type, data)) => (Some(media_type), Source::Base64(data)),
-        None => (None, Source::Url(url)),
-    };
+///
+/// # Errors
+///
+/// `invalid_field`, for `field`, when a `data:` URL has no data.
+pub(super) fn at<'a>(url: Text<'a>, kind: MediaKind, field: &str) -> Result<Media<'a>, Error> {
+    let (source, media_type) = media::source(url, || field.to_owned())?;
+    let media = of(source, kind);
+    Ok(Media {
+        media_type,
+        ..media
+    })
+}
+
+/// Media of which nothing else is known.
+pub(super) fn of(source: Source<'_>, kind: MediaKind) -> Media<'_> {
     Media {
         kind,
-        media_type,
+        media_type: None,
         source,
         name: None,
         detail: None,
@@ -20,40 +32,40 @@ pub(super) fn at<'a>(url: Text<'a>, kind: MediaKind) -> Media<'a> {
     }
 }
 
-/// A file: `file_data`, `file_id` or `file_url`, and `filename`.
-pub(super) fn file(inner: Raw<'_>) -> Option<Media<'_>> {
+/// A file: `file_data`, `file_id` or `file_url`, and `filename`. `None` if it is nowhere.
+///
+/// # Errors
+///
+/// As [`at`].
+pub(super) fn file<'a>(inner: Raw<'a>, field: &str) -> Result<Option<Media<'a>>, Error> {
     let text = |key| {
-        inner
-            .get(key)
-            .and_then(Text::of)
-            .filter(|text| !text.is_empty())
+        let text = inner.get(key).and_then(Text::of);
+        text.filter(|text| !text.is_empty())
     };
-    let mut media = if let Some(data) = text("file_data") {
-        let mut media = at(data, MediaKind::Document);
-        if let Source::Url(data) = media.source {
+    let document = MediaKind::Document;
+    let mut file = if let Some(data) = text("file_data") {
+        let mut file = at(data, document, field)?;
+        if let Source::Url(data) = file.source {
             // Bytes without a media type before them.
-            media.source = Source::Base64(data);
+            file.source = Source::Base64(data);
         }
-        media
+        file
     } else if let Some(url) = text("file_url") {
-        at(url, MediaKind::Document)
+        at(url, document, field)?
+    } else if let Some(id) = text("file_id") {
+        of(Source::File(id), document)
     } else {
-        let mut media = at(text("file_id")?, MediaKind::Document);
-        if let Source::Url(id) = media.source {
-            media.source = Source::File(id);
-        }
-        media
+        return Ok(None);
     };
-    media.name = text("filename");
-    if media.media_type.is_none()
-        && media
+    file.name = text("filename");
+    if file.media_type.is_none() {
+        let named = file
             .name
             .as_ref()
-            .is_some_and(|name| name.plain().ends_with(".pdf"))
-    {
-        media.media_type = Some("application/pdf".into());
+            .and_then(|name| media::by_name(&name.plain()));
+        file.media_type = named.map(Text::from);
     }
-    Some(media)
+    Ok(Some(file))
 }
 
 /// A sound: `data` and `format`.
@@ -73,67 +85,25 @@ pub(super) fn audio(inner: Raw<'_>) -> Option<Media<'_>> {
     })
 }
 
-/// The media type and the base64 of a `data:` URL.
-fn split<'a>(url: &Text<'a>) -> Option<(Text<'a>, Text<'a>)> {
-    match url {
-        Text::Json(inner) if !inner[..inner.len().min(128)].contains(&b'\\') => {
-            let rest = inner.strip_prefix(b"data:")?;
-            let comma = memchr::memchr(b',', rest)?;
-            let before = rest[..comma].strip_suffix(b";base64")?;
-            let kind = before.split(|byte| *byte == b';').next()?;
-            Some((Text::Json(kind), Text::Json(&rest[comma + 1..])))
-        }
-        _ => {
-            let plain = url.plain();
-            let (before, data) = plain.strip_prefix("data:")?.split_once(',')?;
-            let kind = before.strip_suffix(";base64")?.split(';').next()?;
-            Some((kind.to_owned().into(), data.to_owned().into()))
-        }
-    }
-}
-
-/// Writes media as a URL: where they are, or a `data:` URL of the bytes. Plain text becomes base64. `None` for a
-/// file at the provider.
-pub(super) fn write_url(media: &Media<'_>, otherwise: &str, out: &mut Vec<u8>) -> bool {
-    let kind = || match &media.media_type {
-        Some(kind) => kind.clone(),
-        None => otherwise.into(),
-    };
+/// Writes media as a URL: where they are, or a `data:` URL of the bytes. Plain text becomes base64, and a file at
+/// the provider, which has no URL, an empty one.
+pub(super) fn write_url(media: &Media<'_>, otherwise: &'static str, out: &mut Vec<u8>) {
     match &media.source {
         Source::Url(url) => url.write(out),
-        Source::File(_) => return false,
+        Source::File(_) => out.extend_from_slice(b"\"\""),
         Source::Base64(data) => {
-            out.extend_from_slice(b"\"data:");
-            kind().write_inner(out);
-            out.extend_from_slice(b";base64,");
-            data.write_inner(out);
-            out.push(b'"');
+            let kind = media::media_type(media).unwrap_or_else(|| otherwise.into());
+            media::write_data_url(out, &kind, data);
         }
         Source::Text(text) => {
-            out.extend_from_slice(b"\"data:text/plain;base64,");
-            encode(text.plain().as_bytes(), out);
-            out.push(b'"');
+            let data = BASE64_STANDARD.encode(text.plain().as_bytes()).into();
+            media::write_data_url(out, &"text/plain".into(), &data);
         }
     }
-    true
 }
 
-/// Standard base64 with padding.
-fn encode(bytes: &[u8], out: &mut Vec<u8>) {
-    use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// What OpenAI calls the format of a sound.
-pub(super) fn audio_format(media_type: Option<&Text<'_>>) -> &'static str {
-    let known = [
-        ("audio/mpeg", "mp3"),
-        ("audio/mp3", "mp3"),
-        ("audio/flac", "flac"),
-        ("audio/ogg", "ogg"),
-        ("audio/aac", "aac"),
-    ];
-    let found = media_type.and_then(|given| known.iter().find(|(kind, _)| given.is(kind)));
-    found.map_or("wav", |(_, format)| format)
+/// What OpenAI calls the format of a sound, if it has a name for it.
+pub(super) fn audio_format(sound: &Media<'_>) -> Option<&'static str> {
+    let media_type = media::media_type(sound)?;
+    media::format(&media_type.plain())
 }

@@ -8,6 +8,7 @@ mod output;
 mod read;
 mod reader;
 mod reply;
+mod turns;
 mod wire;
 mod write;
 mod writer;

@@ -13,9 +13,11 @@ const ASK: &str = r#"{"model": "gpt-x", "messages": [{"role": "user", "content":
 const ASK_STREAM: &str =
     r#"{"model": "gpt-x", "stream": true, "messages": [{"role": "user", "content": "hi"}]}"#;
 const WHOLE: &str = r#"{"choices":[{"message":{"role":"assistant","content":"yes"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#;
-const ROLE: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n";
-const TEXT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"yes\"}}]}\n\n";
-const STOP: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+pub(super) const ROLE: &str =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n";
+pub(super) const TEXT: &str =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"yes\"}}]}\n\n";
+pub(super) const STOP: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
 const ERROR: &str =
     "data: {\"error\":{\"message\":\"The server had an error\",\"type\":\"server_error\"}}\n\n";
 

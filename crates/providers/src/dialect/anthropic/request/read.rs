@@ -1,6 +1,5 @@
 //! Encode: a request for a message, as neutral conversation.
 
-use http::request;
 use portcullis_core::error::Error;
 use portcullis_core::json::{Cursor, Key, Raw};
 
@@ -11,11 +10,7 @@ use crate::dialect::fields::{fields, given, lose, text, untranslatable};
 use crate::translate::{CacheMark, Conversation, Losses, Part, Role, Turn, read};
 
 /// Reads a request of either version.
-pub(in crate::dialect::anthropic) fn request<'a>(
-    _: &'a request::Parts,
-    body: &'a [u8],
-    losses: &mut Losses,
-) -> Result<Conversation<'a>, Error> {
+pub(crate) fn request<'a>(body: &'a [u8], losses: &mut Losses) -> Result<Conversation<'a>, Error> {
     let mut reader = Reader {
         conversation: Conversation {
             usage_asked: true,
@@ -101,7 +96,11 @@ impl<'a> Reader<'a, '_> {
             } else {
                 let name = key.as_str().unwrap_or_default();
                 let value = read::value(at)?;
-                lose(self.losses, format_args!("messages[{number}].{name}"), value);
+                lose(
+                    self.losses,
+                    format_args!("messages[{number}].{name}"),
+                    value,
+                );
             }
             Ok(())
         })?;

@@ -148,7 +148,10 @@ fn thinking<'a>(
 /// No thinking, whatever effort goes into the rest of the answer.
 fn off<'a>(effort: Option<Effort>, losses: &mut Losses) -> Thinking<'a> {
     if effort.is_some_and(|effort| effort != Effort::None) {
-        losses.add("output_config.effort", "elsewhere it is about thinking alone");
+        losses.add(
+            "output_config.effort",
+            "elsewhere it is about thinking alone",
+        );
     }
     Thinking {
         effort: Some(Effort::None),
@@ -212,7 +215,7 @@ fn format<'a>(
     conversation.format = Format::Schema(Schema {
         name: None,
         description: None,
-        schema,
+        schema: schema.bytes().into(),
         strict: Some(true),
     });
     Ok(())

@@ -64,10 +64,10 @@ fn part<'a>(
     let media = match &*kind.plain() {
         "text" => return Ok(Part::text(words()?)),
         "refusal" => return Ok(Part::Refusal(words()?)),
-        "image_url" => image(inner.ok_or_else(missing)?, MediaKind::Image),
-        "video_url" => image(inner.ok_or_else(missing)?, MediaKind::Video),
+        "image_url" => image(inner.ok_or_else(missing)?, MediaKind::Image, &path(""))?,
+        "video_url" => image(inner.ok_or_else(missing)?, MediaKind::Video, &path(""))?,
         "input_audio" => media::audio(inner.ok_or_else(missing)?),
-        "file" => inner.and_then(media::file),
+        "file" => media::file(inner.ok_or_else(missing)?, &path(""))?,
         other => {
             return Err(untranslatable(
                 &path(""),
@@ -79,9 +79,12 @@ fn part<'a>(
 }
 
 /// A URL, in an object with `detail` or, of careless clients, alone.
-fn image<'a>(inner: Raw<'a>, kind: MediaKind) -> Option<Media<'a>> {
-    let url = Text::of(inner).or_else(|| Text::of(inner.get("url")?))?;
-    let mut media = media::at(url, kind);
-    media.detail = inner.get("detail").and_then(Text::of);
-    Some(media)
+fn image<'a>(inner: Raw<'a>, kind: MediaKind, field: &str) -> Result<Option<Media<'a>>, Error> {
+    let url = Text::of(inner).or_else(|| Text::of(inner.get("url")?));
+    let Some(url) = url else { return Ok(None) };
+    let media = media::at(url, kind, field)?;
+    Ok(Some(Media {
+        detail: inner.get("detail").and_then(Text::of),
+        ..media
+    }))
 }

@@ -109,8 +109,8 @@ fn unsayable(media: &Media<'_>, role: Role) -> Option<&'static str> {
     match (media.kind, &media.source) {
         _ if role != Role::User => Some("OpenAI takes media from the user alone"),
         (MediaKind::Image, Source::File(_)) => Some("chat completions take no image by its id"),
-        (MediaKind::Audio, Source::Base64(_)) => None,
-        (MediaKind::Audio, _) => Some("chat completions take sound as bytes alone"),
+        (MediaKind::Audio, Source::Base64(_)) if media::audio_format(media).is_some() => None,
+        (MediaKind::Audio, _) => Some("chat completions take sound as bytes of a known format"),
         (MediaKind::Video, _) => Some("chat completions take no video"),
         (MediaKind::Document, Source::Url(_)) => Some("chat completions take no file at a URL"),
         _ => None,
@@ -260,7 +260,7 @@ fn write_media(o: &mut Object<'_>, media: &Media<'_>) {
             o.str("type", "input_audio");
             o.object("input_audio", |o| {
                 o.text("data", data);
-                o.str("format", media::audio_format(media.media_type.as_ref()));
+                o.str("format", media::audio_format(media).unwrap_or("wav"));
             });
         }
         (_, Source::File(id)) => {

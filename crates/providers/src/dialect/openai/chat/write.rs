@@ -77,7 +77,7 @@ fn tools(o: &mut Object<'_>, c: &Conversation<'_>, names: &mut Names, losses: &m
             let named = |o: &mut Object<'_>, name: &Text<'_>, names: &mut Names| {
                 o.str("type", "function");
                 o.object("function", |o| {
-                    o.text("name", &names.fit(name, function::NAME))
+                    o.text("name", &names.fit(name, function::NAME));
                 });
             };
             if let [name] = &tools[..] {

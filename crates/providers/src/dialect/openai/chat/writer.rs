@@ -1,16 +1,14 @@
 //! The way back: a streamed chat completion written piece by piece.
 
-use std::sync::Arc;
-
 use portcullis_core::context::Tokens;
 use portcullis_core::error::Error;
 use portcullis_core::llm::EventKind;
 use smallvec::SmallVec;
 
+use super::chunks::Chunks;
 use super::reasoning;
 use super::reply::{finish_reason, minted, note_stop, write_signature};
 use crate::dialect::openai::trouble;
-use crate::dialect::openai::usage::{CHAT, write_usage};
 use crate::translate::write::{Object, object};
 use crate::translate::{
     Asked, Delta, EventWriter, Out, Piece, Reasoning, Signature, Stop, Text, Trouble,
@@ -20,8 +18,7 @@ use crate::translate::{
 #[derive(Debug)]
 pub(super) struct Writer {
     asked: Asked,
-    /// What every chunk begins with, up to its choices.
-    head: Arc<[u8]>,
+    chunks: Chunks,
     choices: SmallVec<[State; 1]>,
     usage: Option<Tokens>,
     over: bool,
@@ -58,30 +55,11 @@ impl Writer {
     pub(super) fn new(asked: &Asked) -> Self {
         Self {
             asked: asked.clone(),
-            head: Arc::from([]),
+            chunks: Chunks::new(asked),
             choices: SmallVec::new(),
             usage: None,
             over: false,
         }
-    }
-
-    fn start(&mut self, id: Option<&Text<'_>>, model: Option<&Text<'_>>, created: Option<u64>) {
-        let mut head = Vec::with_capacity(160);
-        object(&mut head, |o| {
-            match id {
-                Some(id) => o.text("id", id),
-                None => o.str("id", &format!("chatcmpl-{}", self.asked.call)),
-            }
-            o.str("object", "chat.completion.chunk");
-            o.u64("created", created.unwrap_or(self.asked.created));
-            match model {
-                Some(model) => o.text("model", model),
-                None => o.str("model", &self.asked.model),
-            }
-        });
-        head.pop();
-        head.extend_from_slice(b",\"choices\":[");
-        self.head = head.into();
     }
 
     fn state(&mut self, choice: u32, out: &mut Out) -> usize {
@@ -97,55 +75,11 @@ impl Writer {
             refused: false,
             finished: false,
         });
-        self.delta(choice, EventKind::Other, out, |o| {
+        self.chunks.delta(choice, EventKind::Other, out, |o| {
             o.str("role", "assistant");
             o.str("content", "");
         });
         self.choices.len() - 1
-    }
-
-    /// A chunk of one choice.
-    fn chunk(
-        &self,
-        choice: u32,
-        kind: EventKind,
-        reason: Option<&str>,
-        logprobs: Option<&[u8]>,
-        out: &mut Out,
-        write: impl FnOnce(&mut Object<'_>),
-    ) {
-        out.sse(None, kind, |raw| {
-            raw.extend_from_slice(&self.head);
-            object(raw, |o| {
-                o.u64("index", choice.into());
-                o.object("delta", write);
-                // A line end among its white space would end the event's data.
-                let ends = |byte: &u8| matches!(byte, b'\n' | b'\r');
-                let logprobs = logprobs.unwrap_or(b"null");
-                o.key("logprobs")
-                    .extend(logprobs.iter().filter(|byte| !ends(byte)));
-                match reason {
-                    Some(reason) => o.str("finish_reason", reason),
-                    None => o.null("finish_reason"),
-                }
-            });
-            let end: &[u8] = if self.asked.usage {
-                b"],\"usage\":null}"
-            } else {
-                b"]}"
-            };
-            raw.extend_from_slice(end);
-        });
-    }
-
-    fn delta(
-        &self,
-        choice: u32,
-        kind: EventKind,
-        out: &mut Out,
-        write: impl FnOnce(&mut Object<'_>),
-    ) {
-        self.chunk(choice, kind, None, None, out, write);
     }
 
     /// Ends the open piece: a call without arguments is one with none in it.
@@ -205,7 +139,7 @@ impl Writer {
             o.text("name", name);
             o.str("arguments", "");
         };
-        self.delta(choice, EventKind::Content, out, |o| {
+        self.chunks.delta(choice, EventKind::Content, out, |o| {
             if self.asked.functions {
                 o.object("function_call", function);
                 return;
@@ -234,7 +168,7 @@ impl Writer {
     ) {
         let state = &self.choices[at];
         let number = u64::from(state.calls.saturating_sub(1));
-        self.delta(state.index, kind, out, |o| {
+        self.chunks.delta(state.index, kind, out, |o| {
             if self.asked.functions {
                 o.object("function_call", write);
                 return;
@@ -262,7 +196,7 @@ impl Writer {
                     text: Some(text.clone()),
                     ..Reasoning::default()
                 };
-                self.delta(choice, EventKind::Content, out, |o| {
+                self.chunks.delta(choice, EventKind::Content, out, |o| {
                     o.text("reasoning_content", text);
                     o.array("reasoning_details", |a| {
                         reasoning::write_detail(a, thought, &words);
@@ -278,7 +212,8 @@ impl Writer {
             }
             Open::Untold => return,
         };
-        self.delta(choice, EventKind::Content, out, |o| o.text(key, text));
+        self.chunks
+            .delta(choice, EventKind::Content, out, |o| o.text(key, text));
     }
 
     fn signature(&mut self, at: usize, signature: Signature<'_>, out: &mut Out) {
@@ -290,7 +225,7 @@ impl Writer {
                     .add("extra_content", "calls of functions have no place for it");
                 return;
             }
-            self.delta(choice, EventKind::Other, out, |o| {
+            self.chunks.delta(choice, EventKind::Other, out, |o| {
                 o.array("tool_calls", |a| {
                     a.object(|o| {
                         o.u64("index", u64::from(calls.saturating_sub(1)));
@@ -309,9 +244,9 @@ impl Writer {
             signature: Some(signature),
             ..Reasoning::default()
         };
-        self.delta(choice, EventKind::Other, out, |o| {
+        self.chunks.delta(choice, EventKind::Other, out, |o| {
             o.array("reasoning_details", |a| {
-                reasoning::write_detail(a, index, &sealed)
+                reasoning::write_detail(a, index, &sealed);
             });
         });
     }
@@ -325,7 +260,8 @@ impl Writer {
         let (choice, calls) = (state.index, state.calls > 0);
         let reason = finish_reason(stop, state.refused, calls, self.asked.functions);
         note_stop(stop, &mut out.losses);
-        self.chunk(choice, EventKind::Finish, Some(reason), None, out, |_| {});
+        self.chunks
+            .chunk(choice, EventKind::Finish, Some(reason), None, out, |_| {});
     }
 
     fn fail(&mut self, trouble: &Trouble<'_>, out: &mut Out) {
@@ -341,15 +277,10 @@ impl Writer {
             return;
         }
         if let Some(tokens) = self.usage.filter(|_| self.asked.usage) {
-            out.sse(None, EventKind::Usage, |raw| {
-                raw.extend_from_slice(&self.head);
-                raw.extend_from_slice(b"],\"usage\":");
-                object(raw, |o| write_usage(&CHAT, o, &tokens));
-                raw.push(b'}');
-            });
+            self.chunks.usage(&tokens, out);
         }
         out.sse(None, EventKind::Done, |raw| {
-            raw.extend_from_slice(b"[DONE]")
+            raw.extend_from_slice(b"[DONE]");
         });
     }
 }
@@ -359,12 +290,9 @@ impl EventWriter for Writer {
         if self.over {
             return Ok(());
         }
-        if self.head.is_empty() && !matches!(delta, Delta::Start { .. }) {
-            self.start(None, None, None);
-        }
         match delta {
             Delta::Start { id, model, created } => {
-                self.start(id.as_ref(), model.as_ref(), created);
+                self.chunks.start(id.as_ref(), model.as_ref(), created);
             }
             Delta::Open { choice, piece } => {
                 let at = self.state(choice, out);
@@ -385,7 +313,8 @@ impl EventWriter for Writer {
             Delta::Logprobs { choice, raw } => {
                 self.state(choice, out);
                 let logprobs = Some(raw.bytes());
-                self.chunk(choice, EventKind::Other, None, logprobs, out, |_| {});
+                self.chunks
+                    .chunk(choice, EventKind::Other, None, logprobs, out, |_| {});
             }
             Delta::Finish {
                 choice,
@@ -402,7 +331,7 @@ impl EventWriter for Writer {
             Delta::Usage(tokens) => self.usage = Some(tokens),
             Delta::KeepAlive => {
                 out.frame(EventKind::KeepAlive, |raw| {
-                    raw.extend_from_slice(b": keep-alive\n\n")
+                    raw.extend_from_slice(b": keep-alive\n\n");
                 });
             }
             Delta::Failed(trouble) => self.fail(&trouble, out),

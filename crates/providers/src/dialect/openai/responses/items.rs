@@ -8,7 +8,7 @@ use crate::dialect::openai::chat::untranslatable;
 use crate::dialect::openai::media;
 use crate::translate::read::{object, text, value, wrong};
 use crate::translate::{
-    Arguments, Losses, Media, MediaKind, Part, Reasoning, Role, Signature, Source, Text, ToolCall,
+    Arguments, Losses, MediaKind, Part, Reasoning, Role, Signature, Source, Text, ToolCall,
 };
 
 /// What an item says.
@@ -255,27 +255,16 @@ fn part<'a>(raw: Raw<'a>, path: &str, losses: &mut Losses) -> Result<Part<'a>, E
     let media = match &*kind.plain() {
         "input_text" | "output_text" | "text" => return Ok(Part::text(words?)),
         "refusal" => return Ok(Part::Refusal(words?)),
-        "input_image" => Some(image(url, id, detail).ok_or_else(missing)?),
-        "input_file" => media::file(raw),
+        "input_image" => match (url, id) {
+            (Some(url), _) => Some(media::at(url, MediaKind::Image, path)?),
+            (None, Some(id)) => Some(media::of(Source::File(id), MediaKind::Image)),
+            (None, None) => None,
+        },
+        "input_file" => media::file(raw, path)?,
         "input_audio" => sound.and_then(media::audio),
         other => return Err(untranslatable(path, &format!("a part of type `{other}`"))),
     };
-    Ok(Part::Media(media.ok_or_else(missing)?))
-}
-
-fn image<'a>(
-    url: Option<Text<'a>>,
-    id: Option<Text<'a>>,
-    detail: Option<Text<'a>>,
-) -> Option<Media<'a>> {
-    let mut media = match (url, id) {
-        (Some(url), _) => media::at(url, MediaKind::Image),
-        (None, Some(id)) => Media {
-            source: Source::File(id),
-            ..media::at("".into(), MediaKind::Image)
-        },
-        (None, None) => return None,
-    };
+    let mut media = media.ok_or_else(missing)?;
     media.detail = detail;
-    Some(media)
+    Ok(Part::Media(media))
 }

@@ -196,7 +196,7 @@ fn write_items(choice: &Choice<'_>, asked: &Asked, losses: &mut Losses) -> Vec<u
                 let id = one.id.clone();
                 let id = id.unwrap_or_else(|| item_id("rs", asked, number).into());
                 item(&mut out, |o| {
-                    output::reasoning(o, one, Some(&id), Some("completed"))
+                    output::reasoning(o, one, Some(&id), Some("completed"));
                 });
                 number += 1;
             }

@@ -1,3 +1,8 @@
+mod laws;
+mod replies;
+mod requests;
+mod streams;
+
 use portcullis_core::context::Tokens;
 use portcullis_core::error::{Error, codes};
 use portcullis_core::llm::{Dialect, EventKind, Operation};

@@ -4,20 +4,20 @@ use std::fmt;
 
 /// A block of content: `messages[2].content[1]`, and in a tool's result `messages[2].content[1].content[0]`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The turn it is in; none in a reply.
-    pub(super) turn: Option<u32>,
+    pub(crate) turn: Option<u32>,
     /// The list of the document it is in, where that is not of turns: `system`.
-    pub(super) list: &'static str,
+    pub(crate) list: &'static str,
     /// Its number in there; none where a text stands for the whole list.
-    pub(super) block: Option<u32>,
+    pub(crate) block: Option<u32>,
     /// Its number in a tool's result.
-    pub(super) inner: Option<u32>,
+    pub(crate) inner: Option<u32>,
 }
 
 impl Place {
     /// A turn.
-    pub(super) fn turn(turn: u32) -> Self {
+    pub(crate) fn turn(turn: u32) -> Self {
         Self {
             turn: Some(turn),
             list: "content",
@@ -27,7 +27,7 @@ impl Place {
     }
 
     /// A list on top of the document.
-    pub(super) fn list(list: &'static str) -> Self {
+    pub(crate) fn list(list: &'static str) -> Self {
         Self {
             turn: None,
             list,
@@ -37,7 +37,7 @@ impl Place {
     }
 
     /// A block of it.
-    pub(super) fn block(self, block: u32) -> Self {
+    pub(crate) fn block(self, block: u32) -> Self {
         Self {
             block: Some(block),
             ..self
@@ -45,7 +45,7 @@ impl Place {
     }
 
     /// A block of the result that is here.
-    pub(super) fn inner(self, inner: u32) -> Self {
+    pub(crate) fn inner(self, inner: u32) -> Self {
         Self {
             inner: Some(inner),
             ..self

@@ -1,0 +1,7 @@
+//! The way back: answers as streams of events.
+
+mod read;
+mod write;
+
+pub(super) use read::Reader;
+pub(super) use write::Writer;
