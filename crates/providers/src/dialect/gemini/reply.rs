@@ -93,10 +93,8 @@ fn choice<'a>(value: Raw<'a>, number: u32, losses: &mut Losses) -> Result<Choice
             _ if value.is_null() => {}
             "content" => choice.parts = content(value, number, losses)?,
             "index" => {
-                choice.index = value
-                    .as_u64()
-                    .and_then(|i| u32::try_from(i).ok())
-                    .unwrap_or(number)
+                let index = value.as_u64().and_then(|i| u32::try_from(i).ok());
+                choice.index = index.unwrap_or(number);
             }
             "finishReason" | "finishMessage" | "tokenCount" | "avgLogprobs" => {}
             "safetyRatings" => losses.add(
@@ -219,9 +217,9 @@ fn answer(
                         Part::ToolCall(call) if call.id.is_none() => {
                             let mut call = call.clone();
                             call.id = Some(minted(asked, choice.index, calls));
-                            say.part(a, &Part::ToolCall(call), seal)?
+                            say.part(a, &Part::ToolCall(call), seal.as_ref())?
                         }
-                        part => say.part(a, part, seal)?,
+                        part => say.part(a, part, seal.as_ref())?,
                     };
                     calls += u32::from(matches!(part, Part::ToolCall(_)));
                     if written {

@@ -263,7 +263,7 @@ impl EventWriter for Writer {
             Delta::Usage(tokens) => self.usage = Some(tokens),
             Delta::Failed(trouble) => {
                 self.event(out, EventKind::Error, |raw| {
-                    trouble::document(raw, &trouble)
+                    trouble::document(raw, &trouble);
                 });
                 if !self.sse {
                     out.frame(EventKind::Other, |raw| raw.extend_from_slice(END));
