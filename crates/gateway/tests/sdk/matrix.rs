@@ -21,7 +21,10 @@ const UPSTREAMS: [(&str, &str, &str); 6] = [
     ("cohere-chat", "cohere", "/v2"),
 ];
 
-/// The model every upstream has.
+/// The key every upstream wants.
+const KEY: &str = "k-upstream";
+
+/// The model they are asked for.
 const MODEL: &str = "model-test";
 
 #[expect(
@@ -38,7 +41,7 @@ async fn every_official_sdk_works_with_every_upstream() {
     let mut upstreams = Vec::new();
     for _ in UPSTREAMS {
         let upstream = Upstream::start().await.expect("a free port is bound");
-        upstream.models(&[MODEL]);
+        upstream.require_key(KEY);
         upstreams.push(upstream);
     }
     let records = Records::default();
@@ -90,12 +93,13 @@ async fn start(upstreams: &[Upstream], records: Records) -> Running {
         let url = format!("{}{path}", upstream.url());
         writeln!(
             config,
-            "- {{name: up-{name}, llm: {{provider: {provider}, dialects: [{name}], baseUrl: \"{url}\", apiKey: k}}}}"
+            "- {{name: up-{name}, llm: {{provider: {provider}, dialects: [{name}], baseUrl: \"{url}\", apiKey: {KEY}}}}}\n\
+             - {{name: bad-{name}, llm: {{provider: {provider}, dialects: [{name}], baseUrl: \"{url}\", apiKey: other}}}}"
         )
         .expect("a string takes any text");
         writeln!(
             models,
-            "  - {{match: up-{name}, backend: up-{name}, rewrite: {MODEL}}}\n  - {{match: bad-{name}, backend: up-{name}}}"
+            "  - {{match: up-{name}, backend: up-{name}, rewrite: {MODEL}}}\n  - {{match: bad-{name}, backend: bad-{name}, rewrite: {MODEL}}}"
         )
         .expect("a string takes any text");
     }

@@ -43,7 +43,7 @@ pub(super) fn write(tokens: &Tokens, o: &mut Object<'_>) {
     o.u64("output_tokens", tokens.output);
     if tokens.reasoning > 0 {
         o.object("output_tokens_details", |o| {
-            o.u64("thinking_tokens", tokens.reasoning)
+            o.u64("thinking_tokens", tokens.reasoning);
         });
     }
 }

@@ -68,11 +68,11 @@ pub(super) fn write(reply: &Reply<'_>, asked: &Asked, losses: &mut Losses) -> By
             None => o.str("id", &asked.call),
         }
         o.object("message", |o| {
-            write_message(&choice.parts, asked, losses, o)
+            write_message(&choice.parts, asked, losses, o);
         });
         o.str("finish_reason", stop::word(choice.stop, losses));
         o.object("usage", |o| {
-            usage::write(&reply.usage.unwrap_or_default(), o)
+            usage::write(&reply.usage.unwrap_or_default(), o);
         });
     });
     body.into()

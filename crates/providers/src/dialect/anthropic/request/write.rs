@@ -133,10 +133,10 @@ fn write_messages(
 fn keep(part: &Part<'_>, of_model: bool) -> Result<(), (&'static str, &'static str)> {
     match part {
         Part::Reasoning(one)
-            if !one
+            if one
                 .signature
                 .as_ref()
-                .is_some_and(|seal| seal.family == FAMILY) =>
+                .is_none_or(|seal| seal.family != FAMILY) =>
         {
             let why = "Anthropic takes only thoughts that its models sealed";
             Err(("reasoning", why))

@@ -135,7 +135,7 @@ impl Messages<'_> {
         let is_call = |part: &&&Part<'_>| matches!(part, Part::ToolCall(_));
         let calling = parts.iter().any(|part| is_call(&part));
         let is_words = |part: &&&Part<'_>| matches!(part, Part::Text { .. } | Part::Refusal(_));
-        let said = |part: &&&Part<'_>| !is_call(part) && !(calling && is_words(part));
+        let said = |part: &&&Part<'_>| !(is_call(part) || calling && is_words(part));
         let content: Vec<_> = parts.iter().filter(said).copied().collect();
         list.object(|message| {
             message.str("role", "assistant");

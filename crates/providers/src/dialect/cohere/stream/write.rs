@@ -188,7 +188,7 @@ impl Writer {
             });
         });
         out.sse(None, EventKind::Done, |raw| {
-            raw.extend_from_slice(b"[DONE]")
+            raw.extend_from_slice(b"[DONE]");
         });
     }
 
@@ -223,7 +223,7 @@ impl EventWriter for Writer {
                     message(o, |o| o.raw("citations", raw.bytes()));
                 });
                 event(out, "citation-end", EventKind::Other, |o| {
-                    o.u64("index", index)
+                    o.u64("index", index);
                 });
             }
             Delta::Logprobs { .. } => {
@@ -238,7 +238,7 @@ impl EventWriter for Writer {
             Delta::Usage(tokens) => self.usage = tokens,
             Delta::KeepAlive => {
                 out.frame(EventKind::KeepAlive, |raw| {
-                    raw.extend_from_slice(b": ping\n\n")
+                    raw.extend_from_slice(b": ping\n\n");
                 });
             }
             Delta::Failed(trouble) => event(out, "message-end", EventKind::Error, |o| {
