@@ -15,6 +15,7 @@ pub mod translate;
 pub mod vendor;
 
 mod listing;
+mod segment;
 
 #[cfg(test)]
 mod fake;

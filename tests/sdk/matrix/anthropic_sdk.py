@@ -22,7 +22,7 @@ class Messages(Client):
         return self.sdk.messages.create(model=model, max_tokens=1000, system="Be kind.", messages=messages, **more)
 
     def got(self, reply) -> Got:
-        anthropic.types.Message.model_validate(reply.model_dump(), strict=True)
+        anthropic.types.Message.model_validate(reply.model_dump(by_alias=True), strict=True)
         text = "".join(block.text for block in reply.content if block.type == "text")
         made = [(block.name, block.input) for block in reply.content if block.type == "tool_use"]
         return Got(text, made, reply.stop_reason, (reply.usage.input_tokens, reply.usage.output_tokens))

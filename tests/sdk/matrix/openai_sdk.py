@@ -24,7 +24,7 @@ class Chat(Client):
         return self.sdk.chat.completions.create(model=model, messages=messages, **more)
 
     def got(self, reply) -> Got:
-        openai.types.chat.ChatCompletion.model_validate(reply.model_dump(), strict=True)
+        openai.types.chat.ChatCompletion.model_validate(reply.model_dump(by_alias=True), strict=True)
         (choice,) = reply.choices
         made = [(call.function.name, json.loads(call.function.arguments)) for call in choice.message.tool_calls or []]
         usage = reply.usage
@@ -81,7 +81,7 @@ class Responses(Client):
         return self.sdk.responses.create(model=model, instructions="Be kind.", input=what, store=False, **more)
 
     def got(self, reply) -> Got:
-        openai.types.responses.Response.model_validate(reply.model_dump(), strict=True)
+        openai.types.responses.Response.model_validate(reply.model_dump(by_alias=True), strict=True)
         made = [(item.name, json.loads(item.arguments)) for item in reply.output if item.type == "function_call"]
         usage = reply.usage
         return Got(reply.output_text, made, reply.status, (usage.input_tokens, usage.output_tokens))

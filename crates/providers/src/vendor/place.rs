@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use http::HeaderMap;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use portcullis_core::error::Error;
 use portcullis_core::llm::Operation;
 use portcullis_core::payload::{Doc, Payload};
+
+use crate::segment::segment;
 
 /// An option of a vendor in configuration: `options: {location: europe-west4}`.
 #[derive(Clone, Copy, Debug)]
@@ -112,18 +113,6 @@ pub fn own_place<'a>(ask: &Ask<'a>) -> Place<'a> {
 /// Never.
 pub fn own_body(_: &Ask<'_>, _: &mut Payload<Doc>) -> Result<(), Error> {
     Ok(())
-}
-
-/// What stands in a segment of a path for itself (RFC 3986, unreserved).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
-/// A text as one segment of a path: everything that is not a letter, a digit, or one of `-._~` is encoded.
-pub fn segment(text: &str) -> Cow<'_, str> {
-    utf8_percent_encode(text, SEGMENT).into()
 }
 
 #[cfg(test)]

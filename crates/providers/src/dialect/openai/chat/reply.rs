@@ -6,7 +6,7 @@ use portcullis_core::error::Error;
 use portcullis_core::json::{Cursor, Raw};
 
 use super::message::{self, Message, Place};
-use super::{reasoning, turns};
+use super::{reasoning, turns, write::tier};
 use crate::dialect::openai::usage::{CHAT, note_usage, write_usage};
 use crate::translate::read::{array, broken, document, object, text, value, wrong};
 use crate::translate::write::{Array, Object, object as write_object};
@@ -151,7 +151,7 @@ pub(super) fn write(reply: &Reply<'_>, asked: &Asked, losses: &mut Losses) -> By
         if let Some(usage) = &reply.usage {
             o.object("usage", |o| write_usage(&CHAT, o, usage));
         }
-        o.maybe_text("service_tier", reply.tier.as_ref());
+        tier(o, reply.tier.as_ref(), losses);
     });
     body.into()
 }

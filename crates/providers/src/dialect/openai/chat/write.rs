@@ -196,7 +196,10 @@ pub(in crate::dialect::openai) fn tier(
     losses: &mut Losses,
 ) {
     let Some(tier) = tier else { return };
-    if TIERS.iter().any(|known| tier.is(known)) {
+    if tier.is("standard") {
+        // What Anthropic calls the queue of those who ask for none.
+        o.str("service_tier", "default");
+    } else if TIERS.iter().any(|known| tier.is(known)) {
         o.text("service_tier", tier);
     } else {
         losses.add("service_tier", "OpenAI has no such tier");

@@ -52,7 +52,6 @@ pub(super) struct Response<'r> {
     /// Why it ended, if it has.
     pub(super) stop: Option<Stop>,
     pub(super) usage: Option<Tokens>,
-    pub(super) tier: Option<&'r Text<'r>>,
 }
 
 impl Response<'_> {
@@ -99,7 +98,6 @@ impl Response<'_> {
             None => o.null("usage"),
         }
         o.null("user");
-        o.maybe_text("service_tier", self.tier);
         o.object("metadata", |_| {});
     }
 }

@@ -7,6 +7,7 @@ use portcullis_core::json::Raw;
 
 use super::items::{self, Item, Place};
 use super::output::{self, Response};
+use crate::dialect::openai::chat::write_tier;
 use crate::dialect::openai::usage::{RESPONSES, note_usage};
 use crate::translate::read::{array, broken, document, object, value, wrong};
 use crate::translate::write::{Object, object as write_object};
@@ -146,9 +147,11 @@ pub(super) fn write(reply: &Reply<'_>, asked: &Asked, losses: &mut Losses) -> By
         output: &items,
         stop: Some(stop),
         usage: reply.usage,
-        tier: reply.tier.as_ref(),
     };
-    write_object(&mut body, |o| response.write(o, asked));
+    write_object(&mut body, |o| {
+        response.write(o, asked);
+        write_tier(o, reply.tier.as_ref(), losses);
+    });
     body.into()
 }
 

@@ -97,7 +97,6 @@ impl Writer {
             output: &self.output,
             stop: self.stop.filter(|_| kind == EventKind::Done),
             usage: self.usage.filter(|_| kind == EventKind::Done),
-            tier: None,
         };
         let asked = &self.asked;
         self.events.write(out, name, kind, |o| {
