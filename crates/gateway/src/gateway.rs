@@ -71,7 +71,6 @@ struct Parts {
     snapshot: Arc<ArcSwap<Snapshot>>,
     status: Arc<ArcSwap<Status>>,
     recorder: Arc<Recorder>,
-    prices: builder::Priced,
     client: Client,
     /// Where the configuration says nothing of an access log.
     default_log: Option<AccessLog>,

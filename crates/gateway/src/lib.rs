@@ -3,6 +3,8 @@
 pub mod admin;
 pub mod backend;
 pub mod client;
+#[cfg(feature = "aws")]
+mod credentials;
 pub mod diff;
 pub mod entry;
 #[cfg(feature = "providers")]

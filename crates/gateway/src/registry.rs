@@ -13,6 +13,8 @@ pub fn registry() -> Registry {
     let mut registry = Registry::new();
     #[cfg(feature = "providers")]
     portcullis_providers::register(&mut registry);
+    #[cfg(feature = "aws")]
+    crate::credentials::register(&mut registry);
     #[cfg(feature = "policies")]
     portcullis_policies::register(&mut registry);
     registry.backend::<Http, _>(DirectResponseBackend);

@@ -22,9 +22,10 @@ pub struct ZeroConfig {
 }
 
 impl ZeroConfig {
-    /// Offers, at `address`, every vendor of the registry whose usual environment variable holds a key (one of AWS's needs
-    /// `AWS_REGION` too, and may be signed for with `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`), as
-    /// `vendor/model` and by the bare names that are its own beyond doubt; and always the model `echo`.
+    /// Offers, at `address`, every vendor of the registry with an address of its own whose usual environment variable
+    /// holds a key (one of AWS's needs `AWS_REGION` too, and may be signed for with `AWS_ACCESS_KEY_ID` and
+    /// `AWS_SECRET_ACCESS_KEY`), as `vendor/model` and by the bare names that are its own beyond doubt; and always the
+    /// model `echo`.
     ///
     /// Real keys behind an open port are a wallet, so the policy `localOnly` is on: only loopback hosts are
     /// answered, and web pages of other sites are refused.
@@ -45,10 +46,11 @@ impl ZeroConfig {
         let mut models = vec![json!({"match": "echo", "backend": "echo"})];
         let mut found = Vec::new();
         let mut missing = Vec::new();
-        for vendor in registry
-            .slot::<Vendors>()
-            .into_iter()
+        let vendors = registry.slot::<Vendors>().into_iter();
+        // One whose address hangs on the account alone needs a file.
+        for vendor in vendors
             .flat_map(Vendors::iter)
+            .filter(|v| v.base_url.is_some())
         {
             if let Some((name, settings)) = settings_of(vendor, &variable) {
                 config

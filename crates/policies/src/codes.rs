@@ -23,6 +23,36 @@ pub static API_KEY_INVALID: Code = Code {
              a provider's own key is not a key of the gateway",
 };
 
+/// `token_missing`: the call needs a JSON web token and has none.
+pub static TOKEN_MISSING: Code = Code {
+    name: "token_missing",
+    status: 401,
+    kind: Kind::Authentication,
+    fault: Fault::Client,
+    about: "the call needs a token and has none",
+    remedy: "send a JSON web token of one of the issuers as `authorization: Bearer …`",
+};
+
+/// `token_invalid`: the token is malformed, expired, for somebody else, or not signed by an issuer known here.
+pub static TOKEN_INVALID: Code = Code {
+    name: "token_invalid",
+    status: 401,
+    kind: Kind::Authentication,
+    fault: Fault::Client,
+    about: "the token is malformed, expired, for somebody else, or not signed by an issuer known here",
+    remedy: "get a new token; the log says what does not hold of this one",
+};
+
+/// `keys_unavailable`: the keys of the token's issuer could not be fetched.
+pub static KEYS_UNAVAILABLE: Code = Code {
+    name: "keys_unavailable",
+    status: 503,
+    kind: Kind::Unavailable,
+    fault: Fault::Gateway,
+    about: "the keys of the token's issuer could not be fetched",
+    remedy: "send the call again; see the log for why `jwks.url` cannot be fetched",
+};
+
 /// `not_authorized`: the rules of the gateway do not let this caller make this call.
 pub static NOT_AUTHORIZED: Code = Code {
     name: "not_authorized",
@@ -97,6 +127,9 @@ pub static PRICE_UNKNOWN: Code = Code {
 pub static CODES: &[&Code] = &[
     &API_KEY_MISSING,
     &API_KEY_INVALID,
+    &TOKEN_MISSING,
+    &TOKEN_INVALID,
+    &KEYS_UNAVAILABLE,
     &NOT_AUTHORIZED,
     &RATE_LIMITED,
     &TOO_MANY_CALLS,
@@ -113,7 +146,7 @@ mod tests {
     #[test]
     fn every_code_has_a_status_and_no_name_of_core_is_taken() {
         for code in CODES {
-            assert!(code.status().is_client_error());
+            assert!(code.status().is_client_error() || code.status() == 503);
             assert!(!portcullis_core::error::codes::ALL.contains(code));
         }
     }

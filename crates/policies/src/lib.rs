@@ -61,6 +61,8 @@ use portcullis_core::error::Error;
 ///
 /// When one of the names is taken.
 pub fn register(registry: &mut Registry) {
+    #[cfg(feature = "jwt")]
+    registry.policy::<Http, _>(auth::jwt::JwtAuthentication);
     registry
         .policy::<Http, _>(auth::api_key::ApiKeyAuthentication)
         .policy::<Http, _>(authorize::AuthorizationPolicy)

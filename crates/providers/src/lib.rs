@@ -19,13 +19,10 @@ mod listing;
 #[cfg(test)]
 mod fake;
 
-use std::sync::Arc;
-
 use portcullis_core::assemble::Registry;
 use portcullis_core::llm::Llm;
 
-/// Registers every dialect, vendor and backend of this crate, and its prices. Vendors and prices registered before
-/// stay.
+/// Registers every dialect, vendor and backend of this crate. Vendors registered before stay.
 ///
 /// # Panics
 ///
@@ -37,9 +34,6 @@ pub fn register(registry: &mut Registry) {
     let vendors = registry.slot_mut::<vendor::Vendors>();
     for vendor in vendor::STANDARD {
         vendors.add(vendor);
-    }
-    if registry.price_list().is_none() {
-        registry.prices(Arc::new(catalog::Catalog::default()));
     }
     let wires = registry.slot_mut::<translate::Wires>();
     for wire in dialect::wires() {

@@ -24,10 +24,10 @@ pub(crate) fn ask(request: &LlmRequest, dialect: Arc<dyn Dialect>) -> LlmRequest
     let mut head = (*request.head).clone();
     head.method = Method::GET;
     // One page is enough: the default is 20 models, the most there can be on one 1000.
-    head.uri = Uri::from_static(if is_anthropic(dialect.name()) {
-        "/v1/models?limit=1000"
-    } else {
-        "/v1/models"
+    head.uri = Uri::from_static(match dialect.name() {
+        name if is_anthropic(name) => "/v1/models?limit=1000",
+        "gemini" => "/v1beta/models?pageSize=1000",
+        _ => "/v1/models",
     });
     if dialect.name() != request.dialect.name() {
         head.headers = HeaderMap::new();

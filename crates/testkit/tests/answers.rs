@@ -110,8 +110,12 @@ async fn tools_are_called_with_arguments_their_schema_accepts_until_answered() {
         assert_eq!(arguments, r#"{"city":"test"}"#);
     }
     let mut answered = chat(&json!({"tools": tools}));
+    let call =
+        json!({"id": "x", "type": "function", "function": {"name": "look", "arguments": "{}"}});
+    let call = json!({"role": "assistant", "content": null, "tool_calls": [call]});
     let result = json!({"role": "tool", "tool_call_id": "x", "content": "rain"});
-    answered["messages"].as_array_mut().unwrap().push(result);
+    let messages = answered["messages"].as_array_mut().unwrap();
+    messages.extend([call, result]);
     let reply = post(&upstream, "/v1/chat/completions", answered)
         .await
         .unwrap();

@@ -61,7 +61,7 @@ class Client:
         raise NotImplementedError
 
     def error(self, model: str) -> None:
-        """Calls a model the upstream refuses: raises Failed."""
+        """Calls a model whose upstream refuses the key: raises Failed."""
         raise NotImplementedError
 
 

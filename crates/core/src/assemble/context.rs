@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Chain, Level, Registry, Scope, Stores};
 use crate::config::{self, ConfigError, ObjectId, Pointer, PolicyEntry};
+use crate::context::Prices;
 use crate::protocol::{ArcLayer, ArcService, Encode, EncodeLayer, Http, Protocol};
 use crate::upstream::Transport;
 
@@ -29,6 +30,11 @@ pub trait Build {
         let _ = wanted;
         let what = "how upstreams are reached is not for the configuration to say here";
         Err(ConfigError::new(Pointer::root(), what))
+    }
+
+    /// What models cost, now and after the prices have changed. Default: nobody knows.
+    fn prices(&self) -> Option<Arc<dyn Prices>> {
+        None
     }
 
     /// State that outlives this build. Default: none does.
@@ -162,6 +168,17 @@ impl<'a> BuildContext<'a> {
     /// The names in use.
     pub fn registry(&self) -> &Registry {
         self.build.registry()
+    }
+
+    /// The client, for what a policy has to fetch by itself, as the keys of an issuer. Requests carry an absolute
+    /// URI and no credential; upstreams are reached by [`endpoint`](Self::endpoint).
+    pub fn client(&self) -> ArcService<Http> {
+        self.build.client()
+    }
+
+    /// What models cost, if there is a list of prices.
+    pub fn prices(&self) -> Option<Arc<dyn Prices>> {
+        self.build.prices()
     }
 
     /// An error at `place`, a pointer relative to the body.

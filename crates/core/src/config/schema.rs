@@ -210,6 +210,7 @@ mod tests {
             "backends",
             "admin",
             "accessLog",
+            "prices",
             "shutdown",
         ];
         assert_eq!(

@@ -32,6 +32,8 @@ pub struct Principal {
     pub id: Arc<str>,
     /// What the caller showed.
     pub credential: Credential,
+    /// The models it may call: names, with a `*` before or behind for any beginning or end. All where none are given.
+    pub models: Option<Arc<[String]>>,
     /// Further facts the operator attached to the credential.
     pub metadata: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
 }
@@ -42,8 +44,21 @@ impl Principal {
         Self {
             id: id.into(),
             credential: Credential::Other,
+            models: None,
             metadata: None,
         }
+    }
+
+    /// Whether it may call this model.
+    pub fn may_call(&self, model: &str) -> bool {
+        let fits = |pattern: &String| match (pattern.strip_suffix('*'), pattern.strip_prefix('*')) {
+            (Some(start), _) => model.starts_with(start),
+            (None, Some(end)) => model.ends_with(end),
+            (None, None) => model == pattern,
+        };
+        self.models
+            .as_deref()
+            .is_none_or(|all| all.iter().any(fits))
     }
 
     /// Known by this kind of credential.
@@ -197,6 +212,14 @@ impl Context {
         all
     }
 
+    /// Whether each of the principals may call this model.
+    pub fn may_call(&self, model: &str) -> bool {
+        let first = self.0.principal.get();
+        first.is_none_or(|principal| {
+            principal.may_call(model) && lock(&self.0.further).iter().all(|p| p.may_call(model))
+        })
+    }
+
     /// Where the call comes from, if a listener has said so.
     pub fn source(&self) -> Option<&Source> {
         self.0.source.get()
@@ -347,6 +370,27 @@ mod tests {
             records.recv().unwrap().attempts[0].outcome,
             Outcome::ClientLeft
         );
+    }
+
+    #[test]
+    fn a_principal_may_call_the_models_it_names() {
+        let mut principal = Principal::new("a");
+        assert!(principal.may_call("anything"));
+        principal.models = Some(Arc::new(["gpt-*", "*-mini", "echo"].map(str::to_owned)));
+        for (model, may) in [
+            ("gpt-5", true),
+            ("o4-mini", true),
+            ("echo", true),
+            ("echo-2", false),
+            ("", false),
+        ] {
+            assert_eq!(principal.may_call(model), may, "{model}");
+        }
+        let context = Context::default();
+        assert!(context.may_call("claude"));
+        context.set_principal(Principal::new("b"));
+        context.set_principal(principal);
+        assert!(!context.may_call("claude"));
     }
 
     #[test]

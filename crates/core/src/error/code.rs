@@ -149,6 +149,8 @@ pub mod codes {
             "the route matched, but its configuration was refused" "see the build report in the gateway's log";
         MODEL_NOT_FOUND "model_not_found" 404 NotFound Client
             "no backend serves this model" "list the models with `GET /v1/models`";
+        MODEL_NOT_ALLOWED "model_not_allowed" 403 Permission Client
+            "the caller may not call this model" "call one of the `allowedModels` of the key, or add this one to them; a call whose body is not read names its model in `x-portcullis-model`";
         DIALECT_UNSUPPORTED "dialect_unsupported" 400 InvalidRequest Client
             "the model's provider does not speak the dialect of the call" "call it in its provider's own dialect";
         NOT_REPLAYABLE "not_replayable" 502 Upstream Gateway

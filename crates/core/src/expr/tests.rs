@@ -323,3 +323,43 @@ proptest! {
         }
     }
 }
+
+/// The table of `docs/policies.md`; a row that fails is the one to write there.
+#[test]
+fn costs_of_usual_expressions_are_what_the_guide_says() {
+    let guide = include_str!("../../../../docs/policies.md");
+    let mut missing = String::new();
+    for source in GUIDE {
+        let value = said(source).replace('|', "\\|");
+        let cost = Cel::new(source).map_or_else(|_| "-".to_owned(), |cel| cel.cost().to_string());
+        let value = value.strip_prefix("refused: ").unwrap_or(&value);
+        let value = value.split(" failed: ").last().unwrap_or(value);
+        let row = format!("| `{}` | {value} | {cost} |", source.replace('|', "\\|"));
+        if !guide.contains(&row) {
+            missing.push_str(&row);
+            missing.push('\n');
+        }
+    }
+    assert!(missing.is_empty(), "rows to write:\n{missing}");
+}
+
+const GUIDE: &[&str] = &[
+    "true",
+    "request.method == 'POST'",
+    "request.path.startsWith('/v1/')",
+    "request.path.matches('^/v1/(chat|models)')",
+    "request.headers['x-team'] in ['research', 'sales']",
+    "has(request.headers.authorization)",
+    "cidr('10.0.0.0/8').containsIP(source.address)",
+    "apiKey.id",
+    "apiKey.tier == 'gold' || request.path == '/v1/models'",
+    "apiKey.?team.orValue('none')",
+    "jwt.groups.exists(g, g == 'ops')",
+    "jwt.groups.exists(g, g in apiKey.teams)",
+    "jwt.sub.split('|')[0]",
+    "jwt.email.endsWith('@example.com')",
+    "llm.model.startsWith('gpt-')",
+    "requst.method == 'POST'",
+    "request.path.matches(request.headers.pattern)",
+    "jwt.a.all(a, jwt.b.all(b, jwt.c.all(c, a + b == c)))",
+];

@@ -214,6 +214,11 @@ impl Codec<Llm> for LlmCodec {
         inner: ArcService<Llm>,
     ) -> Result<http::Response<Body>, Error> {
         let request = self.decode(request).await?;
+        // A list of models names none.
+        if request.operation != Operation::ListModels && !request.context.may_call(&request.model) {
+            let code = &codes::MODEL_NOT_ALLOWED;
+            return Err(Error::new(code, code.about).param("model"));
+        }
         inner.send(request).await.map(LlmResponse::into_http)
     }
 }

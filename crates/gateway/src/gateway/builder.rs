@@ -13,10 +13,10 @@ use portcullis_core::context::{ExchangeSink, Prices};
 
 use super::{Gateway, Parts};
 use crate::client;
-use crate::snapshot::{Builder, RefuseBy, Settings, Snapshot};
+use crate::snapshot::{Builder, RefuseBy, Snapshot};
 use crate::source::{self, ValueSource};
 use crate::status::{Attempt, Status};
-use crate::telemetry::{AccessLog, CurrentPrices, Metrics, Recorder, RecorderConfig};
+use crate::telemetry::{AccessLog, Metrics, Recorder, RecorderConfig};
 use crate::upstream::{Client, ClientConfig};
 
 /// The listener a gateway has that is only ever used as a service.
@@ -147,8 +147,7 @@ impl GatewayBuilder {
     /// # Errors
     ///
     /// When the configuration cannot be read, or is refused.
-    pub async fn build(mut self) -> Result<Gateway, BuildError> {
-        let prices = Priced::new(&mut self.registry);
+    pub async fn build(self) -> Result<Gateway, BuildError> {
         let loaded = embed(self.source.load().await.map_err(BuildError::Load)?);
         let client = Client::new(self.client);
         let built = Builder::new(&self.registry, client::service(client.clone()))
@@ -169,9 +168,8 @@ impl GatewayBuilder {
         self.source.report(&report);
         let log = snapshot.settings().access_log().map(|(_, log)| log.clone());
         let log = log.or_else(|| self.access_log.clone());
-        prices.apply(snapshot.settings());
-        let counted = Arc::new(prices.current.clone());
-        let recorder = record(self.metrics, self.sinks, counted, log.as_ref());
+        let prices = snapshot.settings().prices();
+        let recorder = record(self.metrics, self.sinks, prices, log.as_ref());
         let recorder = recorder.map_err(BuildError::Records)?;
         let whole = report.is_ok();
         let status = Status::serving(&snapshot, None, Attempt::new(&loaded, report, false));
@@ -185,7 +183,6 @@ impl GatewayBuilder {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             status: Arc::new(ArcSwap::from_pointee(status)),
             recorder,
-            prices,
             client,
             default_log: self.access_log,
             log: log.into(),
@@ -194,32 +191,6 @@ impl GatewayBuilder {
             turn: tokio::sync::Mutex::default(),
             listening: Weak::new().into(),
         })))
-    }
-}
-
-/// The prices calls are counted by, and those that count where the configuration says nothing.
-#[derive(Debug)]
-pub(super) struct Priced {
-    current: CurrentPrices,
-    default: Option<Arc<dyn Prices>>,
-}
-
-impl Priced {
-    /// Takes the place of the registry's prices, so that what is built of it counts by those of the moment.
-    fn new(registry: &mut Registry) -> Self {
-        let priced = Self {
-            current: CurrentPrices::default(),
-            default: registry.price_list().cloned(),
-        };
-        registry.prices(Arc::new(priced.current.clone()));
-        priced
-    }
-
-    /// Counts by what a configuration says from now on.
-    pub(super) fn apply(&self, settings: &Settings) {
-        if let Some(prices) = settings.prices().or(self.default.as_ref()) {
-            self.current.set(prices.clone());
-        }
     }
 }
 

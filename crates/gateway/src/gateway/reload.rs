@@ -157,7 +157,7 @@ impl Gateway {
                 if let Some(listening) = listening {
                     listening.apply(prepared, &snapshot);
                 }
-                self.0.prices.apply(snapshot.settings());
+                self.recorder().set_prices(snapshot.settings().prices());
                 if let Some((config, log)) = log {
                     *self.0.log.lock() = config;
                     self.recorder().set_access_log(log);

@@ -150,8 +150,8 @@ impl<'a> Builder<'a> {
         let is_missed = |id: &ObjectId| unsure.may_hold(id) || join::is_refused(id, &report);
         join::keep_backends(previous, &mut backends, is_down, is_missed);
         let settings = Settings::read(loaded, previous, &report, &down, &unsure);
-        let snapshot =
-            Snapshot::assemble(listeners, kept, backends, settings, previous.stores.clone());
+        let carried = (previous.stores.clone(), previous.current.clone());
+        let snapshot = Snapshot::assemble(listeners, kept, backends, settings, carried);
         Ok((snapshot, report))
     }
 

@@ -23,6 +23,7 @@ use portcullis_core::protocol::{ArcService, Http};
 use portcullis_core::route::{RouteMatch, Table};
 
 use digest::{Digest, Gather};
+use prices::CurrentPrices;
 use services::Made;
 
 pub use build::{Builder, Refusal, RefuseBy};
@@ -38,6 +39,8 @@ pub struct Snapshot {
     settings: Settings,
     /// State of policies, handed from snapshot to snapshot.
     stores: Stores,
+    /// What models cost now, handed from snapshot to snapshot.
+    current: Arc<CurrentPrices>,
     tables: HashMap<ObjectId, Table<Arc<Served>>, RandomState>,
 }
 
@@ -134,8 +137,9 @@ impl Snapshot {
         routes: BTreeMap<ObjectId, (usize, Arc<Route>)>,
         backends: BTreeMap<ObjectId, Arc<Made>>,
         settings: Settings,
-        stores: Stores,
+        (stores, current): (Stores, Arc<CurrentPrices>),
     ) -> Self {
+        current.set(settings.prices());
         let mut in_order: Vec<_> = routes.iter().collect();
         in_order.sort_by_key(|(id, (order, _))| (id.project.clone(), *order));
         let mut entries: HashMap<ObjectId, Vec<(RouteMatch, Arc<Served>)>> = listeners
@@ -162,6 +166,7 @@ impl Snapshot {
             backends,
             settings,
             stores,
+            current,
             listeners,
         }
     }

@@ -8,6 +8,7 @@ use portcullis_core::assemble::{AnyService, Build, BuildContext, Registry, Store
 use portcullis_core::config::{
     self, Backend, BackendRef, ConfigError, Kind, ObjectId, Pointer, nearest,
 };
+use portcullis_core::context::Prices;
 use portcullis_core::protocol::{ArcService, Http};
 use portcullis_core::upstream::Transport;
 
@@ -236,6 +237,10 @@ impl Build for Services<'_> {
 
     fn transport(&self, wanted: &config::Transport) -> Result<Transport, ConfigError> {
         self.transports.make(wanted)
+    }
+
+    fn prices(&self) -> Option<Arc<dyn Prices>> {
+        Some(self.previous.current.clone())
     }
 
     fn stores(&self) -> Option<&Stores> {

@@ -48,9 +48,9 @@ impl Settings {
         shutdown.map_or_else(Shutdown::default, |owned| owned.value.clone())
     }
 
-    /// What models cost, where a project says so.
-    pub fn prices(&self) -> Option<&Arc<dyn context::Prices>> {
-        self.catalog.as_ref()
+    /// What models cost.
+    pub fn prices(&self) -> Arc<dyn context::Prices> {
+        self.catalog.clone().unwrap_or_else(prices::published)
     }
 
     /// What the projects set. Those that are `down` keep what they set in the last build, and a setting that

@@ -6,13 +6,11 @@
 
 mod access_log;
 mod metrics;
-mod prices;
 mod queue;
 mod recorder;
 
 pub use access_log::AccessLog;
 pub use metrics::{CONTENT_TYPE, ConfigMetrics, MAX_LABEL_SETS, Metrics};
-pub use prices::CurrentPrices;
 pub use recorder::{Recorder, RecorderConfig};
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Beside the line: where a call leaves its record, and where the recorder's thread picks it up.
 
+use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use portcullis_core::context::Exchange;
+use portcullis_core::context::{Exchange, Prices};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 
@@ -42,17 +44,29 @@ struct Control {
 }
 
 /// What the thread is asked to do besides handling records.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Orders {
     /// Told when everything queued until now has been handled.
     pub(super) flushes: Vec<oneshot::Sender<()>>,
     /// The access log from now on.
     pub(super) access_log: Option<Option<AccessLog>>,
+    /// What models cost from now on.
+    pub(super) prices: Option<Arc<dyn Prices>>,
+}
+
+impl fmt::Debug for Orders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Orders")
+            .field("flushes", &self.flushes.len())
+            .field("access_log", &self.access_log)
+            .field("prices", &self.prices.is_some())
+            .finish()
+    }
 }
 
 impl Orders {
     fn is_empty(&self) -> bool {
-        self.flushes.is_empty() && self.access_log.is_none()
+        self.flushes.is_empty() && self.access_log.is_none() && self.prices.is_none()
     }
 }
 

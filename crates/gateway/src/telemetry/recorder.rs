@@ -112,6 +112,12 @@ impl Recorder {
     pub fn set_access_log(&self, log: Option<AccessLog>) {
         self.queue.order(|orders| orders.access_log = Some(log));
     }
+
+    /// Prices calls anew, from the records on that come after a [`flush`](Self::flush): those that wait together are
+    /// priced alike.
+    pub fn set_prices(&self, prices: Arc<dyn Prices>) {
+        self.queue.order(|orders| orders.prices = Some(prices));
+    }
 }
 
 impl ExchangeSink for Recorder {
@@ -151,6 +157,9 @@ impl Handling {
             if let Some(log) = orders.access_log {
                 self.access_log = log;
                 self.log_failed = false;
+            }
+            if let Some(prices) = orders.prices {
+                self.prices = Some(prices);
             }
             for done in orders.flushes {
                 // Whoever waited may have given up.
@@ -230,7 +239,7 @@ mod tests {
     use portcullis_core::context::{Money, Price, Rates};
 
     use super::*;
-    use crate::telemetry::{CurrentPrices, sample};
+    use crate::telemetry::sample;
 
     struct Collect(Mutex<Vec<Record>>);
 
@@ -308,20 +317,17 @@ mod tests {
                 })
             }
         }
-        let (sink, prices) = (
-            Arc::new(Collect(Mutex::default())),
-            CurrentPrices::default(),
-        );
-        prices.set(Arc::new(Flat(1)));
+        let sink = Arc::new(Collect(Mutex::default()));
         let recorder = Recorder::start(RecorderConfig {
-            prices: Some(Arc::new(prices.clone())),
+            prices: Some(Arc::new(Flat(1))),
             sinks: vec![sink.clone()],
             ..never_by_itself()
         });
         let recorder = recorder.unwrap();
         recorder.record(sample::chat());
         recorder.flush().await;
-        prices.set(Arc::new(Flat(2)));
+        recorder.set_prices(Arc::new(Flat(2)));
+        recorder.flush().await;
         recorder.record(sample::chat());
         let mut unknown = sample::chat();
         unknown.attempts[1].model = Some("other".into());

@@ -49,6 +49,7 @@ routes:
       keys:
       - {{id: alice, key: a, metadata: {{tier: gold}}}}
       - {{id: bob, key: b, metadata: {{tier: free}}}}
+      - {{id: carol, key: c, allowedModels: ["gpt-*", echo]}}
 {policies}
   backend: {{echo: {{}}}}
 "#
@@ -129,4 +130,14 @@ async fn a_condition_chooses_among_limits() {
         }
         assert_eq!(shelf.chat(key, "echo").await.status, 429);
     }
+}
+
+#[tokio::test]
+async fn a_key_for_some_models_calls_no_others() {
+    let shelf = Shelf::of("").await;
+    assert_eq!(shelf.chat("c", "echo").await.status, 200);
+    assert_eq!(shelf.chat("c", "gpt-5").await.status, 200);
+    let refused = shelf.chat("c", "claude").await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(refused.json()["error"]["code"], "model_not_allowed");
 }

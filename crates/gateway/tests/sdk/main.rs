@@ -3,6 +3,7 @@
 //! `tests/sdk/run.py` makes every call twice, through the gateway and straight to upstreams of the same
 //! kind, and compares what it gets. Here is compared what the upstreams saw.
 
+mod matrix;
 mod python;
 mod twins;
 

@@ -2,6 +2,7 @@
 
 use portcullis_core::assemble::{BuildContext, Level, Policy, PolicyKind};
 use portcullis_core::config::{ConfigError, Pointer};
+use portcullis_core::context::Money;
 use portcullis_core::expr::Cel;
 use portcullis_core::llm::Llm;
 use portcullis_core::protocol::ArcLayer;
@@ -42,6 +43,10 @@ pub struct BudgetLimit {
     /// So many US dollars.
     #[schemars(range(min = 0.000001))]
     pub usd: Option<f64>,
+    /// So many US dollars are reserved for a call whose price is not known before an upstream is chosen, as that of a
+    /// model with a name of your own. Default: such a call is refused.
+    #[schemars(range(min = 0.000001))]
+    pub reserve_usd: Option<f64>,
     /// In each of these, by the calendar in UTC.
     pub per: Period,
     /// Whose: an expression, each value of which has the whole budget. Default: all calls share it.
@@ -76,8 +81,8 @@ pub enum Mode {
 
 /// More budgets than this in one policy are refused.
 const MAX_LIMITS: usize = 16;
-/// More than this, in dollars, cannot be counted in billionths.
-const MAX_USD: f64 = 9e9;
+/// More than this, in dollars, cannot be counted as finely as prices are.
+const MAX_USD: f64 = 1e7;
 
 fn reserve_output() -> u64 {
     1024
@@ -146,16 +151,16 @@ impl BudgetLimit {
             }
             (Some(tokens), None) => Limit::new(Measure::Tokens, Quota::new(tokens, window)),
             (None, Some(usd)) => {
-                let prices = cx.registry().price_list().ok_or_else(|| {
+                let prices = cx.prices().ok_or_else(|| {
                     let what = "a budget in dollars needs a list of prices, and there is none";
                     cx.error(&at.key("usd"), what).hint("give it in `tokens`")
                 })?;
-                if !(1e-6..=MAX_USD).contains(&usd) {
-                    let what = "expected dollars from 0.000001 to 9000000000";
-                    return Err(cx.error(&at.key("usd"), what));
+                let amount = money(usd, &at.key("usd"), cx)?.picodollars();
+                let limit = Limit::new(Measure::Money(prices), Quota::new(amount, window));
+                match self.reserve_usd {
+                    Some(usd) => limit.unpriced(money(usd, &at.key("reserveUsd"), cx)?),
+                    None => limit,
                 }
-                let amount = (usd * 1e9).round() as u64;
-                Limit::new(Measure::Money(prices.clone()), Quota::new(amount, window))
             }
             _ => return Err(cx.error(at, "exactly one of `tokens` and `usd` is needed")),
         };
@@ -172,4 +177,11 @@ impl BudgetLimit {
             None => limit,
         })
     }
+}
+
+fn money(usd: f64, at: &Pointer, cx: &BuildContext<'_>) -> Result<Money, ConfigError> {
+    if !(1e-6..=MAX_USD).contains(&usd) {
+        return Err(cx.error(at, "expected dollars from 0.000001 to 10000000"));
+    }
+    Ok(Money::from_picodollars((usd * 1e12).round() as u64))
 }

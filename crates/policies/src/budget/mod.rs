@@ -10,7 +10,8 @@
 //! 2. From `warnAt` percent on, 80 unless told otherwise, the reply has the header `portcullis-budget-used` with the
 //!    percent used of the budget that is used most. One that is used up shows as 100.
 //! 3. A budget in dollars counts by the gateway's list of prices. A call of a model whose price is not on it
-//!    is refused with [`PRICE_UNKNOWN`]: unknown is not free. What an attempt costs is counted by the model that served it.
+//!    is refused with [`PRICE_UNKNOWN`]: unknown is not free. Where your models have names of your own, whose price is
+//!    known only when an upstream is chosen, `reserveUsd` is reserved instead. What an attempt costs is counted by the model that served it.
 //!
 //! What belongs to a day that is over when a call ends counts for that day. Counts live in the process.
 //!

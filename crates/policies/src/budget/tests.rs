@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use portcullis_core::assemble::{Chain, Level, Registry, Scope};
 use portcullis_core::config::{ConfigError, Kind, ObjectId, Pointer, PolicyEntry};
-use portcullis_core::context::{Context, Money, Price, Prices, Rates, Tokens};
+use portcullis_core::context::{Context, Money, Price, Prices, Rates};
 use portcullis_core::error::Error;
 use portcullis_core::llm::{Llm, LlmRequest};
 use portcullis_core::protocol::{ArcLayer, ArcService};
@@ -21,10 +21,9 @@ struct List;
 
 impl Prices for List {
     fn price(&self, _: &str, model: &str) -> Option<Price> {
-        let each = Money::from_picodollars(1_000_000_000);
         let rates = Rates {
-            input: each,
-            output: each,
+            input: Money::from_picodollars(1_000_000_000),
+            output: Money::from_picodollars(1_000_000_000),
             ..Rates::default()
         };
         (model != "unpriced").then(|| Price {
@@ -37,9 +36,6 @@ impl Prices for List {
 fn chain(body: Value, priced: bool) -> Result<Chain<Llm>, ConfigError> {
     let mut registry = Registry::new();
     crate::register(&mut registry);
-    if priced {
-        registry.prices(Arc::new(List));
-    }
     let owner = ObjectId::new("default", Kind::Route, "tested");
     let mut entry = PolicyEntry::new("budget", body);
     entry.at = Pointer::root().key("p");
@@ -48,7 +44,10 @@ fn chain(body: Value, priced: bool) -> Result<Chain<Llm>, ConfigError> {
         owner: &owner,
         policies: &[entry],
     };
-    Chain::build(&Names::of(registry), &[scope])
+    Chain::build(
+        &Names::of(registry, priced.then(|| Arc::new(List) as _)),
+        &[scope],
+    )
 }
 
 fn budget(limit: &Value, used: u64) -> ArcService<Llm> {
@@ -101,6 +100,11 @@ async fn an_unknown_price_is_not_nothing() {
     let error = of(&service, "unpriced").await.unwrap_err();
     assert_eq!(error.code(), &codes::PRICE_UNKNOWN);
     assert_eq!(error.at_param(), Some("model"));
+    // With something to reserve it passes, and what was reserved counts.
+    let reserving = budget(&json!({"usd": 1.0, "reserveUsd": 0.4, "per": "Month"}), 1);
+    for passes in [true, true, false] {
+        assert_eq!(of(&reserving, "unpriced").await.is_ok(), passes);
+    }
 }
 
 #[tokio::test]

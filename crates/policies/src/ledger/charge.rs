@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_core::context::{Context, Hold, Tokens};
 use smallvec::SmallVec;
 
-use super::limits::{Limit, Measure, nanodollars};
+use super::limits::{Limit, Measure};
 use super::table::Entry;
 
 /// Reservations of one call. They are settled once, when the call has ended; dropped before that, as when the
@@ -107,11 +107,10 @@ impl Spent {
             }
             Measure::Money(prices) => {
                 let costs = self.0.iter().map(|(provider, model, tokens)| {
-                    let used = tokens.input > 0 || tokens.output > 0;
-                    match used {
+                    match tokens.input > 0 || tokens.output > 0 {
                         true => prices
                             .price(provider, model)
-                            .map(|price| nanodollars(price.of(*tokens))),
+                            .map(|price| price.of(*tokens).picodollars()),
                         false => Some(0),
                     }
                 });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
-use portcullis_core::context::{Context, Money, Prices};
+use portcullis_core::context::{Context, Money, Price, Prices, Tokens};
 use portcullis_core::error::{Code, Error};
 use portcullis_core::expr::{Cel, Facts};
 use portcullis_core::llm::{LlmInput, LlmRequest, Operation};
@@ -25,7 +25,7 @@ pub enum Measure {
     Requests,
     /// Tokens of input and output.
     Tokens,
-    /// Billionths of a dollar, by these prices.
+    /// Millionths of a millionth of a dollar, by these prices.
     Money(Arc<dyn Prices>),
     /// Calls at once.
     Calls,
@@ -39,6 +39,8 @@ pub struct Limit {
     key: Option<Cel>,
     table: Arc<Table>,
     soft: bool,
+    /// What is reserved of money for a call whose price is not known before an upstream is chosen.
+    unpriced: Option<u64>,
     /// From which part of it on callers are warned, in percent.
     warn_at: Option<u8>,
 }
@@ -61,6 +63,7 @@ impl Limit {
             key: None,
             table: Arc::new(Table::new(super::MAX_KEYS)),
             soft: false,
+            unpriced: None,
             warn_at: None,
         }
     }
@@ -83,6 +86,14 @@ impl Limit {
     #[must_use]
     pub fn soft(mut self) -> Self {
         self.soft = true;
+        self
+    }
+
+    /// Reserves so much money for a call whose price is not known before an upstream is chosen, as that of a model
+    /// with a name of your own. Default: such a call is refused.
+    #[must_use]
+    pub fn unpriced(mut self, amount: Money) -> Self {
+        self.unpriced = Some(amount.picodollars());
         self
     }
 
@@ -132,18 +143,12 @@ impl Limit {
                 if input == 0 && output == 0 {
                     return Ok(0);
                 }
-                let model = call.map(|call| &*call.model).unwrap_or_default();
-                let used = portcullis_core::context::Tokens::new(input, output);
-                let price = prices.price("", model).ok_or(Unknown::Price)?;
-                Ok(nanodollars(price.of(used)))
+                let price = call.and_then(|call| asked_price(call, &**prices));
+                let cost = price.map(|price| price.of(Tokens::new(input, output)).picodollars());
+                cost.or(self.unpriced).ok_or(Unknown::Price)
             }
         }
     }
-}
-
-/// What budgets in money count: billionths of a dollar, a part of one as a whole.
-pub(super) fn nanodollars(cost: Money) -> u64 {
-    cost.picodollars().div_ceil(1000)
 }
 
 /// What stands in the way of an estimate.
@@ -297,6 +302,14 @@ fn tokens(call: Option<&LlmRequest>, output: u64) -> Option<(u64, u64)> {
         }
         _ => None,
     }
+}
+
+/// The price of the model a call asks for, where its name or its dialect says whose model it is.
+fn asked_price(call: &LlmRequest, prices: &dyn Prices) -> Option<Price> {
+    let vendor = call.dialect.name().split('-').next().unwrap_or_default();
+    let by_name = call.model.split_once('/');
+    let by_name = by_name.and_then(|(provider, model)| prices.price(provider, model));
+    by_name.or_else(|| prices.price(vendor, &call.model))
 }
 
 /// How many output tokens a call asks for at most, by the names of the dialects there are.

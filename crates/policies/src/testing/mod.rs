@@ -11,7 +11,7 @@ use http_body_util::StreamBody;
 use portcullis_core::assemble::{AnyService, Build, Chain, Level, Registry, Scope};
 use portcullis_core::body::Body;
 use portcullis_core::config::{ConfigError, Kind, ObjectId, Pointer, PolicyEntry};
-use portcullis_core::context::{Context, Exchange, ExchangeSink, RequestId};
+use portcullis_core::context::{Context, Exchange, ExchangeSink, Prices, RequestId};
 use portcullis_core::error::Error;
 use portcullis_core::protocol::{ArcLayer, ArcService, Http, Protocol};
 use portcullis_core::{Request, Response};
@@ -37,7 +37,7 @@ pub(crate) fn configured_on(
         owner: &owner,
         policies: &[entry],
     };
-    let chain = Chain::<Http>::build(&Names(registry), &[scope])?;
+    let chain = Chain::<Http>::build(&Names::of(registry, None), &[scope])?;
     Ok(chain
         .http
         .into_iter()
@@ -58,7 +58,7 @@ pub(crate) fn built<P: Protocol>(mut policies: Vec<PolicyEntry>) -> Result<Chain
         owner: &owner,
         policies: &policies,
     };
-    Chain::build(&Names(registry), &[scope])
+    Chain::build(&Names::of(registry, None), &[scope])
 }
 
 /// What is wrong with this body of a policy, as a log would have it.
@@ -67,11 +67,11 @@ pub(crate) fn refused(name: &str, body: Value) -> String {
 }
 
 /// A builder that knows these names, and nobody to call.
-pub(crate) struct Names(Registry);
+pub(crate) struct Names(Registry, Option<Arc<dyn Prices>>);
 
 impl Names {
-    pub(crate) fn of(registry: Registry) -> Self {
-        Self(registry)
+    pub(crate) fn of(registry: Registry, prices: Option<Arc<dyn Prices>>) -> Self {
+        Self(registry, prices)
     }
 }
 
@@ -82,6 +82,10 @@ impl Build for Names {
 
     fn client(&self) -> ArcService<Http> {
         ArcService::from_fn(async |_| unreachable!("these policies call nobody"))
+    }
+
+    fn prices(&self) -> Option<Arc<dyn Prices>> {
+        self.1.clone()
     }
 
     fn resolve(&self, _: &ObjectId, name: &str) -> Result<AnyService, ConfigError> {

@@ -53,7 +53,7 @@ pub(super) fn unique<'a>(
 }
 
 /// Writes another model's name over the `model` of the document.
-pub(super) fn set_model(body: &mut Payload<Doc>, model: &str) -> Result<(), Error> {
+pub(crate) fn set_model(body: &mut Payload<Doc>, model: &str) -> Result<(), Error> {
     let raw = body.raw().clone();
     for member in Members::of_document(&raw) {
         let member = member.map_err(not_json)?;

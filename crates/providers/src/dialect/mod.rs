@@ -9,8 +9,9 @@ pub mod openai;
 mod count;
 mod event;
 mod fields;
-mod head;
 mod models;
+
+pub(crate) mod head;
 
 use std::sync::Arc;
 

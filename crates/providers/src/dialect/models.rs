@@ -1,4 +1,4 @@
-//! Lists of models, read in either shape and written in the caller's.
+//! Lists of models, read in any shape and written in the caller's.
 
 use bytes::Bytes;
 use portcullis_core::json::{Raw, quote};
@@ -33,15 +33,20 @@ impl ModelEntry {
         }
     }
 
-    fn read(entry: Raw<'_>) -> Option<Self> {
+    /// Reads an entry whose name is under `key`.
+    fn read(entry: Raw<'_>, key: &str) -> Option<Self> {
         let text = |key: &str| Some(entry.get(key)?.as_str()?.into_owned());
         let since_1970 = || {
             let at: jiff::Timestamp = text("created_at")?.parse().ok()?;
             u64::try_from(at.as_second()).ok()
         };
+        let name = text(key)?;
         Some(Self {
-            id: text("id")?,
-            display_name: text("display_name"),
+            id: match name.strip_prefix("models/") {
+                Some(googles) if key == "name" => googles.to_owned(),
+                _ => name,
+            },
+            display_name: text("display_name").or_else(|| text("displayName")),
             owner: text("owned_by"),
             created: entry
                 .get("created")
@@ -52,44 +57,83 @@ impl ModelEntry {
     }
 }
 
-/// Reads a list of models in OpenAI's or Anthropic's shape; both keep it under `data`. `None` when it is no
-/// such list, or one of its entries has no name.
+/// Reads a list of models in the shape of OpenAI or Anthropic, who keep it under `data`, or of Gemini, which
+/// keeps it under `models`. `None` when it is no such list, or one of its entries has no name.
 pub fn list_models(body: &[u8]) -> Option<Vec<ModelEntry>> {
-    let data = Raw::parse(body).ok()?.get("data")?;
-    let entries = data.elements();
-    entries.map(|entry| ModelEntry::read(entry.ok()?)).collect()
+    let list = Raw::parse(body).ok()?;
+    let (entries, key) = match list.get("data") {
+        Some(data) => (data, "id"),
+        None => (list.get("models")?, "name"),
+    };
+    let entries = entries.elements();
+    entries
+        .map(|entry| ModelEntry::read(entry.ok()?, key))
+        .collect()
 }
 
-/// Writes one model in the shape of a dialect: Anthropic's for its own, OpenAI's for all others.
+/// How a dialect writes models.
+struct Shape {
+    /// The member with the name, and what stands before it there.
+    name: (&'static str, &'static str),
+    /// What every model has.
+    required: &'static [&'static str],
+    /// Writes one of which only the facts are known.
+    anew: fn(&ModelEntry) -> Value,
+    /// What the list begins with.
+    open: &'static str,
+}
+
+static OPENAI: Shape = Shape {
+    name: ("id", ""),
+    required: &["id", "object", "created", "owned_by"],
+    anew: openai,
+    open: r#"{"object":"list","data":["#,
+};
+
+static ANTHROPIC: Shape = Shape {
+    name: ("id", ""),
+    required: &["id", "type", "display_name", "created_at", "lifecycle"],
+    anew: anthropic,
+    open: r#"{"data":["#,
+};
+
+static GEMINI: Shape = Shape {
+    name: ("name", "models/"),
+    required: &["name"],
+    anew: gemini,
+    open: r#"{"models":["#,
+};
+
+impl Shape {
+    fn of(dialect: &str) -> &'static Self {
+        match dialect {
+            "anthropic-messages" => &ANTHROPIC,
+            "gemini" => &GEMINI,
+            _ => &OPENAI,
+        }
+    }
+}
+
+/// Writes one model in the shape of a dialect: Anthropic's and Gemini's for their own, OpenAI's for all others.
 ///
 /// What was read in that shape keeps its members as they were written, under the name it has now. What is
 /// not known is null where the shape allows it; a date is then 1970, an owner `portcullis`, and every model
 /// `active`.
 pub fn render_model(dialect: &str, model: &ModelEntry) -> Bytes {
-    let (required, anew) = if is_anthropic(dialect) {
-        (ANTHROPIC, anthropic as fn(&ModelEntry) -> Value)
-    } else {
-        (OPENAI, openai as _)
-    };
-    as_written(model, required).unwrap_or_else(|| anew(model).to_string().into())
+    let shape = Shape::of(dialect);
+    as_written(model, shape).unwrap_or_else(|| (shape.anew)(model).to_string().into())
 }
 
 /// Writes a list of models in the shape of a dialect, each as [`render_model`] does, on one page.
 pub fn render_models(dialect: &str, models: &[ModelEntry]) -> Bytes {
     let mut list = Vec::with_capacity(128 * (models.len() + 1));
-    let anthropic = is_anthropic(dialect);
-    let open: &[u8] = if anthropic {
-        b"{\"data\":["
-    } else {
-        b"{\"object\":\"list\",\"data\":["
-    };
-    list.extend_from_slice(open);
+    list.extend_from_slice(Shape::of(dialect).open.as_bytes());
     for (at, model) in models.iter().enumerate() {
         list.extend_from_slice(if at > 0 { b"," } else { b"" });
         list.extend_from_slice(&render_model(dialect, model));
     }
     list.push(b']');
-    if anthropic {
+    if is_anthropic(dialect) {
         let edge = |model: Option<&ModelEntry>| json!(model.map(|m| &m.id));
         let (first, last) = (edge(models.first()), edge(models.last()));
         let page = format!(",\"has_more\":false,\"first_id\":{first},\"last_id\":{last}");
@@ -104,22 +148,18 @@ pub(crate) fn is_anthropic(dialect: &str) -> bool {
     dialect == "anthropic-messages"
 }
 
-/// What every model has in OpenAI's shape.
-const OPENAI: &[&str] = &["id", "object", "created", "owned_by"];
-
-/// What every model has in Anthropic's shape.
-const ANTHROPIC: &[&str] = &["id", "type", "display_name", "created_at", "lifecycle"];
-
 /// The entry as it was read, if it has all a shape requires, under the name it has now.
-fn as_written(model: &ModelEntry, required: &[&str]) -> Option<Bytes> {
+fn as_written(model: &ModelEntry, shape: &Shape) -> Option<Bytes> {
     let mut entry = Payload::<Doc>::from(model.written.clone()?);
     let raw = entry.raw().clone();
     let object = Raw::parse(&raw).ok()?;
-    if !required.iter().all(|key| object.get(key).is_some()) {
+    if !shape.required.iter().all(|key| object.get(key).is_some()) {
         return None;
     }
-    if object.get("id")?.as_str()? != model.id {
-        let mut rename = set_member(object, "id", quote(&model.id)).ok()?;
+    let (key, before) = shape.name;
+    let name = format!("{before}{}", model.id);
+    if object.get(key)?.as_str()? != name {
+        let mut rename = set_member(object, key, quote(&name)).ok()?;
         entry.splice(&mut rename).ok()?;
     }
     Some(entry.raw().clone())
@@ -131,6 +171,14 @@ fn openai(model: &ModelEntry) -> Value {
         "object": "model",
         "created": model.created.unwrap_or(0),
         "owned_by": model.owner.as_deref().unwrap_or("portcullis"),
+    })
+}
+
+fn gemini(model: &ModelEntry) -> Value {
+    json!({
+        "name": format!("models/{}", model.id),
+        "displayName": model.display_name.as_deref().unwrap_or(&model.id),
+        "supportedGenerationMethods": ["generateContent", "countTokens"],
     })
 }
 
@@ -160,9 +208,9 @@ mod tests {
         br#"{"data":[{"object":"model","id":"a","created":7,"owned_by":"me","context":1.0}]}"#;
 
     #[test]
-    fn a_list_is_read_back_from_either_shape() {
+    fn a_list_is_read_back_from_any_shape() {
         let models = [ModelEntry::named("a"), ModelEntry::named("b/\"c\"")];
-        for dialect in ["openai-chat", "anthropic-messages"] {
+        for dialect in ["openai-chat", "anthropic-messages", "gemini"] {
             let read = list_models(&render_models(dialect, &models)).unwrap();
             let ids: Vec<_> = read.into_iter().map(|m| m.id).collect();
             assert_eq!(ids, ["a", "b/\"c\""], "{dialect}");
@@ -217,6 +265,22 @@ mod tests {
             render_model("openai-chat", &bare[0]),
             r#"{"id":"x","object":"model","created":0,"owned_by":"portcullis"}"#
         );
+    }
+
+    #[test]
+    fn geminis_models_have_their_collection_before_their_names() {
+        let list = br#"{"models":[{"name":"models/g","displayName":"G","inputTokenLimit":9}]}"#;
+        let mut models = list_models(list).unwrap();
+        assert_eq!(models[0].id, "g");
+        assert_eq!(render_models("gemini", &models), &list[..]);
+        models[0].id = "team/g".into();
+        assert_eq!(
+            render_model("gemini", &models[0]),
+            r#"{"name":"models/team/g","displayName":"G","inputTokenLimit":9}"#
+        );
+        let other = ModelEntry::named("gpt-x");
+        let written: Value = serde_json::from_slice(&render_model("gemini", &other)).unwrap();
+        assert_eq!(written["name"], "models/gpt-x");
     }
 
     #[test]

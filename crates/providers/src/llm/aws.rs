@@ -43,7 +43,8 @@ pub(super) fn region(
     }
 }
 
-/// Who signs. `None` where nobody was named and the base URL is not the vendor's own, as it is of a test server.
+/// Who signs; or a bearer key of the environment, which goes to the vendor's own URL only. `None` where nobody was named
+/// and the base URL is another one, as that of a test server.
 pub(super) fn credential(
     vendor: &Vendor,
     config: &ProviderConfig,
@@ -61,12 +62,20 @@ pub(super) fn credential(
     if config.aws.is_none() && config.base_url.is_some() {
         return Ok(None);
     }
+    let mut names = vendor.key_variables.iter();
+    let bearer = names.find_map(|name| variable(name));
+    if let Some(key) = bearer.filter(|_| config.aws.is_none()) {
+        let credential = (vendor.credential)(&key);
+        let unfit = |_| cx.error(&Pointer::root(), "the key has characters no header takes");
+        return credential.map(Some).map_err(unfit);
+    }
     let given = config.aws.clone().unwrap_or_default();
-    let source = match source(&given, region.unwrap_or_default(), &variable, cx)? {
-        Some(source) => source,
-        None => return bearer_of(vendor, config, variable, cx),
-    };
     let region = region.ok_or_else(|| needs_region(vendor, cx))?;
+    let source = source(&given, region, &variable, cx)?.ok_or_else(|| {
+        let what = format!("provider `{}` needs keys", vendor.name);
+        let hint = "give `apiKey`, or `aws: {accessKeyId, secretAccessKey}`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+        cx.error(&Pointer::root(), what).hint(hint)
+    })?;
     let signer = SigV4::new(source, region, service);
     Ok(Some(Credential::signing(Arc::new(signer))))
 }
@@ -78,7 +87,7 @@ pub(super) fn needs_region(vendor: &Vendor, cx: &BuildContext<'_>) -> ConfigErro
     cx.error(&Pointer::root(), what).hint(hint)
 }
 
-/// The keys configured; of the environment, unless it has a bearer key; of the chain.
+/// The keys configured, of the environment, or of the chain.
 fn source(
     given: &AwsConfig,
     region: &str,
@@ -124,25 +133,4 @@ fn source(
         return Ok(Some(Arc::new(keys)));
     }
     Ok(chain.map(|chain| chain.source(given, region)))
-}
-
-/// A bearer key of the environment, which goes to the vendor's own URL only.
-fn bearer_of(
-    vendor: &Vendor,
-    config: &ProviderConfig,
-    variable: impl Fn(&str) -> Option<String>,
-    cx: &BuildContext<'_>,
-) -> Result<Option<Credential>, ConfigError> {
-    let mut names = vendor.key_variables.iter();
-    let found = names.find_map(|name| variable(name));
-    match found.filter(|_| config.base_url.is_none()) {
-        Some(key) => (vendor.credential)(&key)
-            .map(Some)
-            .map_err(|_| cx.error(&Pointer::root(), "the key has characters no header takes")),
-        None => {
-            let what = format!("provider `{}` needs keys", vendor.name);
-            let hint = "give `apiKey`, or `aws: {accessKeyId, secretAccessKey}`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
-            Err(cx.error(&Pointer::root(), what).hint(hint))
-        }
-    }
 }

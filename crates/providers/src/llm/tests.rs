@@ -568,8 +568,14 @@ fn keys_are_looked_for_where_awss_own_tools_do() {
     assert_eq!(found.unwrap(), "Credential(authorization: [secret])");
     let e = find(&keys[..2], plain()).unwrap_err().to_string();
     assert!(e.contains("needs a `region`"), "{e}");
-    let e = find(&[], plain()).unwrap_err().to_string();
+    let e = find(&keys[2..], plain()).unwrap_err().to_string();
     assert!(e.contains("needs keys"), "{e}");
+    // What is written down comes before a bearer key that is only there.
+    let written = json!({"provider": "bedrock", "aws": {}});
+    assert_eq!(
+        find(&[keys[0], keys[1], keys[2], bearer[0]], written).unwrap(),
+        signer
+    );
     // What is not the vendor's own host gets nothing it was not given.
     let elsewhere = json!({"provider": "bedrock", "baseUrl": "http://127.0.0.1:1"});
     assert_eq!(find(&bearer, elsewhere.clone()).unwrap(), None);

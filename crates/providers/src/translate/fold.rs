@@ -200,7 +200,7 @@ fn part<'f>(
 }
 
 /// A reply in a form that compares: what is said of each kind in order, since not every dialect keeps the order
-/// between kinds. Neighbouring texts are one, and so are neighbouring thoughts that are not sealed.
+/// between kinds. Neighbouring texts are one, and so are thoughts up to one that is sealed.
 pub(crate) fn shape(reply: &Reply<'_>) -> Value {
     let choices: Vec<_> = reply.choices.iter().map(shape_of).collect();
     json!({
@@ -242,11 +242,13 @@ fn shape_of(choice: &Choice<'_>) -> Value {
     }
     // Nobody can tell where words end that are not sealed.
     thoughts.dedup_by(|next, before| {
-        let open = next.1.is_none() && before.1.is_none();
-        if let (true, Some(before), Some(more)) = (open, &mut before.0, &next.0) {
-            before.push_str(more);
+        let joins = before.1.is_none() && !next.2;
+        if joins {
+            let words = [before.0.take(), next.0.take()];
+            before.0 = words.into_iter().flatten().reduce(|all, more| all + &more);
+            before.1 = next.1.take();
         }
-        open
+        joins
     });
     let logprobs = choice
         .logprobs

@@ -22,6 +22,8 @@ mod delta;
 mod embed;
 #[cfg(test)]
 pub(crate) mod fold;
+#[cfg(test)]
+mod laws;
 mod loss;
 mod names;
 mod reply;

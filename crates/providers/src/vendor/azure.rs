@@ -2,9 +2,12 @@
 
 use http::HeaderName;
 use http::header::InvalidHeaderValue;
+use portcullis_core::error::Error;
+use portcullis_core::payload::{Doc, Payload};
 use portcullis_core::upstream::Credential;
 
-use super::{Ask, Place, Vendor, VendorOption, no_headers, no_options, own_body, segment};
+use super::{Ask, Place, Vendor, VendorOption, no_headers, no_options, segment};
+use crate::dialect::head;
 
 /// Azure OpenAI and Foundry. Its base URL is the endpoint of the resource, as Azure shows it:
 /// `https://NAME.openai.azure.com`, without a path. Its key goes in `api-key`; a token of Entra, which begins
@@ -37,7 +40,7 @@ pub const AZURE: Vendor = Vendor {
     ],
     base: no_options,
     place,
-    body: own_body,
+    body,
 };
 
 fn credential(key: &str) -> Result<Credential, InvalidHeaderValue> {
@@ -61,4 +64,12 @@ fn place<'a>(ask: &Ask<'a>) -> Place<'a> {
         format!("/openai/deployments/{deployment}{}", ask.path)
     };
     Place::at(ask, path).with("api-version", version)
+}
+
+/// The v1 API goes by the model in the body, and the other repeats it there.
+fn body(ask: &Ask<'_>, body: &mut Payload<Doc>) -> Result<(), Error> {
+    match ask.options.get("deployment") {
+        Some(deployment) => head::set_model(body, deployment),
+        None => Ok(()),
+    }
 }

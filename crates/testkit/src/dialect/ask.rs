@@ -128,7 +128,7 @@ impl Say {
 }
 
 /// A value that a JSON schema of the usual kind accepts.
-fn sample(schema: &Value) -> Value {
+pub(crate) fn sample(schema: &Value) -> Value {
     if let Some(value) = schema.get("const").or_else(|| schema["enum"].get(0)) {
         return value.clone();
     }

@@ -1,10 +1,11 @@
-//! What the fake hosts answer: OpenAI, Anthropic, Bedrock and Cohere, as their own SDKs want it.
+//! What the fake hosts answer: OpenAI, Anthropic, Gemini, Bedrock and Cohere, as their own SDKs want it.
 
 mod anthropic;
 mod ask;
 mod bedrock;
 mod checksum;
 mod cohere;
+mod gemini;
 mod multipart;
 mod openai;
 mod route;
@@ -28,6 +29,8 @@ pub enum Dialect {
     Bedrock,
     /// Cohere: chat, version 2.
     Cohere,
+    /// Gemini: content generated, tokens counted.
+    Gemini,
 }
 
 /// What a request asks for.
@@ -49,6 +52,14 @@ pub enum Operation {
     ConverseTokens,
     /// `POST /v2/chat`.
     CohereChat,
+    /// `POST models/{model}:generateContent`.
+    Generate,
+    /// `POST models/{model}:streamGenerateContent?alt=sse`.
+    GenerateEvents,
+    /// `POST models/{model}:streamGenerateContent`.
+    GenerateArray,
+    /// `POST models/{model}:countTokens`.
+    GenerateTokens,
     /// `POST embeddings`.
     Embeddings,
     /// `GET models`, `GET models/{id}`.
@@ -70,6 +81,9 @@ impl Operation {
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
             Self::Converse | Self::ConverseStream | Self::ConverseTokens => Dialect::Bedrock,
             Self::CohereChat => Dialect::Cohere,
+            Self::Generate | Self::GenerateEvents | Self::GenerateArray | Self::GenerateTokens => {
+                Dialect::Gemini
+            }
             Self::Models(dialect) | Self::Other(dialect) => dialect,
             _ => Dialect::OpenAi,
         }
@@ -105,20 +119,25 @@ fn try_answer(
     admit(route.operation.dialect(), headers, offer)?;
     let anthropic_version = headers.get("anthropic-version");
     let ask = || Ask::parse(body, offer);
-    let named = || Ask::of(body, offer, route.id.as_deref().unwrap_or_default());
+    let model = route.id.as_deref().unwrap_or_default();
+    let named = || Ask::of(body, offer, model);
     match route.operation {
         Operation::Chat => openai::chat(&ask()?),
         Operation::Responses => openai::responses(&ask()?),
         Operation::Embeddings => openai::embeddings(&ask()?),
         Operation::Messages => anthropic::messages(&ask()?, anthropic_version),
         Operation::CohereChat => cohere::chat(&ask()?),
+        Operation::Generate => gemini::generate(&named()?, model, None),
+        Operation::GenerateEvents => gemini::generate(&named()?, model, Some(true)),
+        Operation::GenerateArray => gemini::generate(&named()?, model, Some(false)),
+        Operation::GenerateTokens => gemini::count_tokens(&named()?),
         Operation::Converse => bedrock::converse(named()?, false),
         Operation::ConverseStream => bedrock::converse(named()?, true),
         Operation::ConverseTokens => bedrock::count_tokens(&named()?),
         Operation::CountTokens => anthropic::count_tokens(&ask()?),
-        Operation::Models(Dialect::OpenAi | Dialect::Bedrock | Dialect::Cohere) => {
-            openai::models(offer, route.id.as_deref())
-        }
+        Operation::Models(
+            Dialect::OpenAi | Dialect::Bedrock | Dialect::Cohere | Dialect::Gemini,
+        ) => openai::models(offer, route.id.as_deref()),
         Operation::Models(Dialect::Anthropic) => anthropic::models(offer, route.id.as_deref()),
         Operation::Files => openai::file(headers, body),
         Operation::FileContent => Ok(openai::file_content(route.id.as_deref())),
@@ -138,6 +157,7 @@ fn admit(dialect: Dialect, headers: &HeaderMap, offer: &Offer) -> Result<(), Ref
     let shown = match dialect {
         Dialect::OpenAi | Dialect::Cohere => bearer,
         Dialect::Anthropic => header("x-api-key").or(bearer),
+        Dialect::Gemini => header("x-goog-api-key").or(bearer),
         Dialect::Bedrock => bearer.or_else(|| access_key(header("authorization")?)),
     };
     match shown {
@@ -178,6 +198,12 @@ pub(crate) fn error(dialect: Dialect, status: u16, message: &str) -> Answer {
             });
             Answer::json(code, &body).with("request-id", "req_testkit")
         }
+        Dialect::Gemini => {
+            let body = json!({"error": {
+                "code": status, "message": message, "status": gemini::status_name(status),
+            }});
+            Answer::json(code, &body)
+        }
         Dialect::Bedrock => Answer::json(code, &json!({"message": message}))
             .with("x-amzn-errortype", bedrock::error_type(status))
             .with("x-amzn-requestid", "req_testkit"),
@@ -201,6 +227,13 @@ pub(crate) fn error_event(operation: Operation) -> Bytes {
                 "delta": {"finish_reason": "ERROR", "error": message},
             });
             format!("event: message-end\ndata: {data}\n\n").into()
+        }
+        Operation::GenerateEvents | Operation::GenerateArray => {
+            let data = json!({"error": {"code": 503, "message": message, "status": "UNAVAILABLE"}});
+            match operation {
+                Operation::GenerateEvents => format!("data: {data}\r\n\r\n").into(),
+                _ => format!(",\r\n{data}").into(),
+            }
         }
         Operation::ConverseStream => {
             let data = json!({"message": message});

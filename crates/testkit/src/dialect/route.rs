@@ -32,6 +32,20 @@ impl Route {
             ("POST", ["responses"]) => (Operation::Responses, None),
             ("POST", ["v2", "chat"]) => (Operation::CohereChat, None),
             (_, ["v2", ..]) => (Operation::Other(Dialect::Cohere), None),
+            ("POST", ["models", call] | ["v1beta", "models", call]) => {
+                let (model, method) = call.split_once(':').unwrap_or((call, ""));
+                let sse = uri
+                    .query()
+                    .is_some_and(|q| q.split('&').any(|p| p == "alt=sse"));
+                let operation = match method {
+                    "generateContent" => Operation::Generate,
+                    "streamGenerateContent" if sse => Operation::GenerateEvents,
+                    "streamGenerateContent" => Operation::GenerateArray,
+                    "countTokens" => Operation::GenerateTokens,
+                    _ => Operation::Other(Dialect::Gemini),
+                };
+                (operation, Some(model))
+            }
             ("POST", ["messages"]) => (Operation::Messages, None),
             ("POST", ["messages", "count_tokens"]) => (Operation::CountTokens, None),
             ("POST", ["model", id, "converse"]) => (Operation::Converse, Some(*id)),

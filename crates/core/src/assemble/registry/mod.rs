@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use super::{AnyService, Backend, BuildContext, Level, Merge, Policy, PolicyKind};
 use crate::config::{ConfigError, Pointer, decode};
-use crate::context::Prices;
 use crate::llm::Dialect;
 use crate::protocol::Protocol;
 
@@ -29,7 +28,6 @@ pub struct Registry {
     policies: BTreeMap<&'static str, RegisteredPolicy>,
     backends: BTreeMap<&'static str, RegisteredBackend>,
     dialects: Vec<Arc<dyn Dialect>>,
-    prices: Option<Arc<dyn Prices>>,
     slots: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
 }
 
@@ -115,17 +113,6 @@ impl Registry {
         assert!(!twice, "dialect `{}` is registered twice", dialect.name());
         self.dialects.push(dialect);
         self
-    }
-
-    /// Sets the list of prices by which money is counted, in place of the one before.
-    pub fn prices(&mut self, prices: Arc<dyn Prices>) -> &mut Self {
-        self.prices = Some(prices);
-        self
-    }
-
-    /// The list of prices, if there is one.
-    pub fn price_list(&self) -> Option<&Arc<dyn Prices>> {
-        self.prices.as_ref()
     }
 
     /// The dialects, in the order they are asked.

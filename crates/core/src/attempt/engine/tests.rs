@@ -109,9 +109,16 @@ struct Bench {
     asked: Arc<Mutex<HashMap<usize, usize>>>,
 }
 
-fn bench(groups: &[usize], settings: Settings, script: Script) -> Bench {
-    let mut patience = Patience::default();
-    patience.failures = 3;
+fn bench(
+    groups: &[usize],
+    settings: Settings,
+    script: impl Fn(usize) -> (u64, u16) + Send + Sync + 'static,
+) -> Bench {
+    let patience = Patience {
+        failures: 3,
+        ..Patience::default()
+    };
+    let script: Script = Arc::new(script);
     let mut names = 0..;
     let groups = groups.iter().map(|size| {
         let endpoints = names
@@ -175,7 +182,7 @@ fn settings(attempts: u32) -> Settings {
 async fn the_budget_and_not_the_number_of_calls_bounds_how_often_one_is_asked_again() {
     let mut settings = settings(5);
     settings.retry.budget = Budget::new(10.0, 0.0);
-    let bench = bench(&[1], settings, Arc::new(|_| (0, 500)));
+    let bench = bench(&[1], settings, |_| (0, 500));
     for _ in 0..100 {
         assert_eq!(bench.call().await.status, 500);
     }
@@ -184,7 +191,7 @@ async fn the_budget_and_not_the_number_of_calls_bounds_how_often_one_is_asked_ag
 
 #[tokio::test(start_paused = true)]
 async fn no_pause_goes_beyond_the_calls_deadline() {
-    let bench = bench(&[1], settings(5), Arc::new(|_| (0, 500)));
+    let bench = bench(&[1], settings(5), |_| (0, 500));
     let ask = Ask::default();
     ask.0
         .limit((Instant::now() + Duration::from_millis(120)).into_std());
@@ -204,11 +211,9 @@ async fn a_hedge_serves_when_the_first_is_slow_and_the_first_when_it_is_not() {
         HedgeAfter::Delay(Duration::from_millis(100)),
         100.0,
     ));
-    let slow = bench(
-        &[1, 1],
-        settings,
-        Arc::new(|by| (if by == 0 { 5000 } else { 10 }, 200)),
-    );
+    let slow = bench(&[1, 1], settings, |by| {
+        (if by == 0 { 5000 } else { 10 }, 200)
+    });
     let began = Instant::now();
     let reply = slow.call().await;
     assert_eq!((reply.by, reply.attempts), (1, Some(2)));
@@ -218,7 +223,7 @@ async fn a_hedge_serves_when_the_first_is_slow_and_the_first_when_it_is_not() {
         0,
         "the loser is let go of at once"
     );
-    let quick = bench(&[1, 1], settings, Arc::new(|_| (50, 200)));
+    let quick = bench(&[1, 1], settings, |_| (50, 200));
     assert_eq!(quick.call().await.attempts, Some(1));
     assert_eq!(quick.asked(1), 0);
 }
@@ -230,11 +235,9 @@ async fn a_slow_first_serves_when_its_hedge_fails() {
         HedgeAfter::Delay(Duration::from_millis(100)),
         100.0,
     ));
-    let bench = bench(
-        &[1, 1],
-        settings,
-        Arc::new(|by| if by == 0 { (500, 200) } else { (10, 500) }),
-    );
+    let bench = bench(&[1, 1], settings, |by| {
+        if by == 0 { (500, 200) } else { (10, 500) }
+    });
     assert_eq!(bench.call().await.by, 0);
 }
 
@@ -251,7 +254,7 @@ async fn hedging_halves_the_tail_at_a_twentieth_more_requests() {
             Some(if tail { 4000 } else { 200 + random.u64(..200) })
         }));
         let script = move |_| (draws.lock().unwrap().next().unwrap(), 200);
-        let bench = bench(&[2], settings, Arc::new(script));
+        let bench = bench(&[2], settings, script);
         let mut times = Vec::new();
         for _ in 0..4000 {
             let began = Instant::now();
@@ -275,9 +278,9 @@ async fn hedging_halves_the_tail_at_a_twentieth_more_requests() {
 #[tokio::test(start_paused = true)]
 async fn a_flapping_primary_is_left_and_come_back_to() {
     let began = Instant::now();
-    let down = move || began.elapsed().as_secs() / 30 % 2 == 0;
+    let down = move || (began.elapsed().as_secs() / 30).is_multiple_of(2);
     let script = move |by| (20, if by == 0 && down() { 503 } else { 200 });
-    let bench = bench(&[1, 1], settings(2), Arc::new(script));
+    let bench = bench(&[1, 1], settings(2), script);
     let mut back = [false; 2];
     while began.elapsed() < Duration::from_secs(120) {
         let before = bench.asked(0);
@@ -321,7 +324,7 @@ proptest! {
         runtime.block_on(async {
             let of = statuses.clone();
             let groups = vec![1; statuses.len()];
-            let bench = bench(&groups, settings(attempts), Arc::new(move |by| (1, of[by])));
+            let bench = bench(&groups, settings(attempts), move |by| (1, of[by]) );
             let mut made = 0;
             for _ in 0..calls {
                 let reply = bench.call().await;

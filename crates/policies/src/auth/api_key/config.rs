@@ -1,5 +1,6 @@
 //! `apiKeyAuthentication` in configuration.
 
+use jiff::Timestamp;
 use portcullis_core::assemble::{BuildContext, Level, Policy, PolicyKind};
 use portcullis_core::config::{ConfigError, Pointer, Secret};
 use portcullis_core::protocol::{ArcLayer, Http};
@@ -41,6 +42,11 @@ pub struct KeyConfig {
     /// the first eight digits of the digest.
     #[schemars(length(min = 1, max = 128))]
     pub id: Option<String>,
+    /// From when on it is refused, as `2027-01-01T00:00:00Z`. Default: never.
+    pub expires_at: Option<String>,
+    /// The models its bearer may call: names, with a `*` before or behind for any beginning or end. Default: all.
+    #[schemars(length(min = 1))]
+    pub allowed_models: Option<Vec<String>>,
     /// Facts about its bearer, for other policies.
     pub metadata: Option<Map<String, Value>>,
 }
@@ -51,9 +57,14 @@ pub struct KeyConfig {
 pub enum Mode {
     /// A call without a key is refused.
     #[default]
+    #[serde(alias = "Strict")]
     Strict,
     /// A call without a key is let through, without a principal. A wrong key is still refused.
+    #[serde(alias = "Optional")]
     Optional,
+    /// So is a call with a wrong key: something else says who calls, or nobody does.
+    #[serde(alias = "Permissive")]
+    Permissive,
 }
 
 impl PolicyKind for ApiKeyAuthentication {
@@ -81,10 +92,7 @@ impl Policy<Http> for ApiKeyAuthentication {
                 .other(cx.at().join(&list.index(first)))
                 .hint("leave one of the two out")
         })?;
-        Ok(ArcLayer::new(match config.mode {
-            Mode::Strict => layer,
-            Mode::Optional => layer.optional(),
-        }))
+        Ok(ArcLayer::new(layer.mode(config.mode)))
     }
 }
 
@@ -107,6 +115,18 @@ impl KeyConfig {
         if let Some(id) = self.id {
             check_id(&id).map_err(|what| cx.error(&at.key("id"), what))?;
             key = key.id(id);
+        }
+        if let Some(written) = self.expires_at {
+            let what = "expected a time like `2027-01-01T00:00:00Z`";
+            let at_time = written.parse::<Timestamp>();
+            key = key.expires(at_time.map_err(|_| cx.error(&at.key("expiresAt"), what))?);
+        }
+        if let Some(models) = self.allowed_models {
+            if models.is_empty() {
+                let what = "no model is listed, so the key would be of no use";
+                return Err(cx.error(&at.key("allowedModels"), what));
+            }
+            key = key.models(models);
         }
         Ok(match self.metadata {
             Some(metadata) => key.metadata(metadata),

@@ -6,6 +6,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use portcullis_core::context::{Credential, Principal};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -21,6 +22,7 @@ const PREFIX: &str = "sha256:";
 #[derive(Clone, Debug)]
 pub struct ApiKey {
     digest: Digest,
+    expires: Option<Timestamp>,
     principal: Principal,
 }
 
@@ -49,6 +51,20 @@ impl ApiKey {
         self
     }
 
+    /// Refuses it from this time on.
+    #[must_use]
+    pub fn expires(mut self, at: Timestamp) -> Self {
+        self.expires = Some(at);
+        self
+    }
+
+    /// Lets its bearer call these models only: names, with a `*` before or behind for any beginning or end.
+    #[must_use]
+    pub fn models(mut self, models: impl Into<Arc<[String]>>) -> Self {
+        self.principal.models = Some(models.into());
+        self
+    }
+
     /// Adds facts about its bearer, for policies that ask for them.
     #[must_use]
     pub fn metadata(mut self, metadata: Map<String, Value>) -> Self {
@@ -58,7 +74,11 @@ impl ApiKey {
 
     fn known_by(digest: Digest) -> Self {
         let principal = Principal::new(digest.to_string()).by(Credential::ApiKey);
-        Self { digest, principal }
+        Self {
+            digest,
+            expires: None,
+            principal,
+        }
     }
 }
 
@@ -78,13 +98,18 @@ pub struct DuplicateKey {
 }
 
 /// Bearers by the digest of their key.
-pub(super) struct Keys(HashMap<Digest, Principal>);
+pub(super) struct Keys(HashMap<Digest, (Principal, Option<Timestamp>)>);
 
 impl Keys {
     pub(super) fn collect(keys: impl IntoIterator<Item = ApiKey>) -> Result<Self, DuplicateKey> {
         let mut places = HashMap::new();
         let mut bearers = HashMap::new();
-        for (second, ApiKey { digest, principal }) in keys.into_iter().enumerate() {
+        for (second, key) in keys.into_iter().enumerate() {
+            let ApiKey {
+                digest,
+                expires,
+                principal,
+            } = key;
             match places.entry(digest) {
                 Entry::Occupied(first) => {
                     let first = *first.get();
@@ -92,13 +117,15 @@ impl Keys {
                 }
                 Entry::Vacant(place) => place.insert(second),
             };
-            bearers.insert(digest, principal);
+            bearers.insert(digest, (principal, expires));
         }
         Ok(Self(bearers))
     }
 
-    pub(super) fn bearer(&self, key: &[u8]) -> Option<&Principal> {
-        self.0.get(&Digest::of(key))
+    /// Whose key it is, and whether it has expired.
+    pub(super) fn bearer(&self, key: &[u8]) -> Option<(&Principal, bool)> {
+        let (principal, expires) = self.0.get(&Digest::of(key))?;
+        Some((principal, expires.is_some_and(|at| at <= Timestamp::now())))
     }
 }
 

@@ -6,10 +6,12 @@
 //!    where SDKs of the usual providers put theirs. An `authorization` of another scheme is no key.
 //! 2. No key: refused with [`API_KEY_MISSING`], or let through without a principal where the key is
 //!    [optional](ApiKeyLayer::optional).
-//! 3. An empty key, several different ones, or one that is not known: refused with [`API_KEY_INVALID`], in
-//!    either mode. Refusals are 401 with `www-authenticate: Bearer`.
+//! 3. An empty key, several different ones, one that has expired or is not known: refused with [`API_KEY_INVALID`], unless
+//!    the [mode](Mode) is `permissive`. Refusals are 401 with `www-authenticate: Bearer`.
 //! 4. A known key: its [`Principal`] is set on the call's [`Context`], unless an earlier policy has said who
 //!    calls.
+//!
+//! A key may be for some models only: a call of another is refused with `model_not_allowed` when it is decoded.
 //!
 //! The key stays on the request, because it may tell in which dialect the call is written. An
 //! [`Origin`](portcullis_core::upstream::Origin) leaves it behind; whoever sends requests to an upstream
@@ -29,7 +31,8 @@
 //!   keys:
 //!   - {id: alice, keyHash: "sha256:2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90"}
 //!   - {id: alice, key: "${ALICE_NEW_KEY}"}           # while the old one is still in use
-//!   - {id: bob, key: {file: /run/keys/bob}, metadata: {team: research}}
+//!   - {id: bob, key: {file: /run/keys/bob}, metadata: {team: research}, expiresAt: "2027-01-01T00:00:00Z"}
+//!   - {id: carol, keyHash: "sha256:…", allowedModels: ["gpt-5-*", echo]}
 //! ```
 //!
 //! # Examples

@@ -128,6 +128,24 @@ async fn an_optional_key_may_be_absent_but_not_wrong() {
 }
 
 #[tokio::test]
+async fn a_key_counts_until_it_expires() {
+    let key = || ApiKey::new("alice-1").id("alice");
+    let of = |time: &str| ApiKeyLayer::new([key().expires(time.parse().unwrap())]).unwrap();
+    let header = ("x-api-key", "alice-1");
+    assert!(call(&of("2999-01-01T00:00:00Z"), &[header]).await.is_ok());
+    let error = call(&of("2020-01-01T00:00:00Z"), &[header]).await;
+    assert_eq!(error.unwrap_err().message(), "the API key has expired");
+}
+
+#[tokio::test]
+async fn a_permissive_layer_lets_wrong_keys_pass_without_a_principal() {
+    let layer = alice().mode(Mode::Permissive);
+    assert_eq!(call(&layer, &[("x-api-key", "x")]).await.unwrap(), None);
+    let known = call(&layer, &[("x-api-key", "alice-1")]).await.unwrap();
+    assert!(known.is_some());
+}
+
+#[tokio::test]
 async fn a_refusal_is_a_401_that_asks_for_a_bearer_token() {
     let service = RespondLayer::problem().layer(alice().layer(echo()));
     let reply = service.oneshot(Request::new(Body::empty())).await.unwrap();
@@ -272,6 +290,14 @@ fn configuration_that_makes_no_sense_is_refused_at_its_place() {
             "/p/keys/0/key: a key consists of visible ASCII characters",
         ),
         (
+            json!([{"key": "a", "expiresAt": "tomorrow"}]),
+            "/p/keys/0/expiresAt: expected a time like `2027-01-01T00:00:00Z`",
+        ),
+        (
+            json!([{"key": "a", "allowedModels": []}]),
+            "/p/keys/0/allowedModels: no model is listed, so the key would be of no use",
+        ),
+        (
             json!([{"key": "a", "id": ""}]),
             "/p/keys/0/id: the id is empty",
         ),
@@ -285,7 +311,7 @@ fn configuration_that_makes_no_sense_is_refused_at_its_place() {
         ),
         (
             json!([{"key": "a", "name": "x"}]),
-            "/p/keys/0/name: unknown key `name` (known keys: `key`, `keyHash`, `id`, `metadata`)",
+            "/p/keys/0/name: unknown key `name` (known keys: `key`, `keyHash`, `id`, `expiresAt`, `allowedModels`, `metadata`)",
         ),
     ] {
         assert_eq!(refused("apiKeyAuthentication", json!({"keys": keys})), said);

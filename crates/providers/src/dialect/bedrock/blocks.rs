@@ -10,6 +10,7 @@ use super::FAMILY;
 use super::content::written_redacted;
 use super::format::{format, key};
 use crate::codes::UNTRANSLATABLE;
+use crate::translate::media::media_type;
 use crate::translate::write::{Array, Object};
 use crate::translate::{
     CacheMark, Charset, Losses, Media, MediaKind, Names, Part, Reasoning, Signature, Source, Text,
@@ -203,7 +204,9 @@ impl<'b> Blocks<'b> {
             self.losses.add(format!("{place}.reasoning"), why);
             return;
         }
+        let silent = thought.text.as_ref().is_none_or(Text::is_empty);
         match &thought.signature {
+            None if silent => {}
             Some(signature) if thought.redacted => a.object(|o| {
                 o.object("reasoningContent", |o| {
                     o.text("redactedContent", &written_redacted(signature));
@@ -228,12 +231,9 @@ impl<'b> Blocks<'b> {
             Source::File(_) => return refuse("the file is kept by another provider".to_owned()),
             Source::Base64(_) | Source::Text(_) => {}
         }
-        let said = media.media_type.as_ref().map(Text::plain);
-        let found = match (&said, &media.source) {
-            (Some(said), _) => format(media.kind, said),
-            (None, Source::Base64(bytes)) => sniff(media.kind, bytes),
-            (None, _) => Some("txt"),
-        };
+        let said = media_type(media);
+        let said = said.as_ref().map(Text::plain);
+        let found = said.as_ref().and_then(|said| format(media.kind, said));
         let Some(found) = found else {
             let said = said.unwrap_or("an unknown type".into());
             return refuse(format!("it takes no {kind} of {said}"));
@@ -343,19 +343,4 @@ fn write_source(source: &Source<'_>, o: &mut Object<'_>) {
         Source::Base64(bytes) => o.text("bytes", bytes),
         Source::Text(text) | Source::Url(text) | Source::File(text) => o.text("text", text),
     }
-}
-
-/// The format of media by how they begin.
-fn sniff(kind: MediaKind, base64: &Text<'_>) -> Option<&'static str> {
-    let plain = base64.plain();
-    let begins = [
-        (MediaKind::Image, "iVBORw0KGgo", "png"),
-        (MediaKind::Image, "/9j/", "jpeg"),
-        (MediaKind::Image, "R0lGOD", "gif"),
-        (MediaKind::Image, "UklGR", "webp"),
-        (MediaKind::Document, "JVBERi", "pdf"),
-    ];
-    let mut known = begins.iter();
-    let found = known.find(|(k, start, _)| *k == kind && plain.starts_with(start));
-    found.map(|(_, _, format)| *format)
 }

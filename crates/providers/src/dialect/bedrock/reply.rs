@@ -8,8 +8,8 @@ use portcullis_core::json::{Cursor, JsonError};
 use super::blocks::{Blocks, Side};
 use super::reading::{Place, Reading};
 use super::{content, stop, usage};
-use crate::translate::write::object;
-use crate::translate::{Asked, Choice, Losses, Names, Reply, Text};
+use crate::translate::write::{Object, object};
+use crate::translate::{Asked, Choice, Losses, Names, Part, Reply, Text};
 
 /// Reads a reply.
 pub(super) fn read<'a>(body: &'a [u8], losses: &mut Losses) -> Result<Reply<'a>, Error> {
@@ -153,20 +153,22 @@ pub(super) fn write(reply: &Reply<'_>, asked: &Asked, losses: &mut Losses) -> Re
 }
 
 /// Every reply has them. Nobody has measured the provider's time, which is what belongs there.
-pub(super) fn write_metrics(o: &mut crate::translate::write::Object<'_>) {
+pub(super) fn write_metrics(o: &mut Object<'_>) {
     o.object("metrics", |o| o.u64("latencyMs", 0));
 }
 
-/// Gives calls without an id one of their own.
-fn mint(parts: &mut [crate::translate::Part<'_>], call: &str) {
-    for (index, part) in parts.iter_mut().enumerate() {
-        if let crate::translate::Part::ToolCall(made) = part {
-            made.id.get_or_insert_with(|| minted(call, index));
-        }
+/// Gives calls without an id one of their own, by their number.
+fn mint(parts: &mut [Part<'_>], call: &str) {
+    let calls = parts.iter_mut().filter_map(|part| match part {
+        Part::ToolCall(call) => Some(call),
+        _ => None,
+    });
+    for (number, made) in calls.enumerate() {
+        made.id.get_or_insert_with(|| minted(call, number));
     }
 }
 
 /// The id of a call whose provider gave it none.
-pub(super) fn minted(call: &str, index: usize) -> Text<'static> {
-    Text::from(format!("tooluse_{call}_{index}"))
+pub(super) fn minted(call: &str, number: usize) -> Text<'static> {
+    Text::from(format!("tooluse_{call}_{number}"))
 }

@@ -15,6 +15,8 @@ mod schema;
 mod signature;
 mod stop;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod usage;
 mod wire;

@@ -10,8 +10,7 @@ use super::signature;
 use crate::dialect::fields::{Fields, lose, members, text};
 use crate::translate::read::wrong;
 use crate::translate::{
-    Arguments, Losses, Media, MediaKind, Part, Reasoning, Signature, Source, Text, ToolCall,
-    ToolResult, media,
+    Arguments, Losses, Media, MediaKind, Part, Reasoning, Source, Text, ToolCall, ToolResult, media,
 };
 
 /// What one part becomes: a signed text is its words and its seal.
@@ -45,15 +44,14 @@ pub(super) fn read<'a>(
         match &*name {
             "text" => {
                 let words = text(value, || format!("{at}.text"))?;
-                let words = words.filter(|words| !words.is_empty());
                 if thought {
                     parts.push(Part::Reasoning(Reasoning {
-                        redacted: words.is_none() && is_foreign(seal.as_ref()),
                         text: words,
                         signature: seal.clone(),
-                        id: None,
+                        ..Reasoning::default()
                     }));
                 } else {
+                    let words = words.filter(|words| !words.is_empty());
                     parts.extend(words.map(Part::text));
                 }
             }
@@ -79,7 +77,7 @@ pub(super) fn read<'a>(
     let carries = |part: &Part<'_>| matches!(part, Part::Reasoning(_) | Part::ToolCall(_));
     if seal.is_some() && !parts.iter().any(carries) {
         parts.push(Part::Reasoning(Reasoning {
-            redacted: thought && is_foreign(seal.as_ref()),
+            redacted: thought,
             signature: seal,
             ..Reasoning::default()
         }));
@@ -87,9 +85,45 @@ pub(super) fn read<'a>(
     Ok(parts)
 }
 
-/// Whether another family of models sealed it: some of them seal thoughts without showing them.
-fn is_foreign(seal: Option<&Signature<'_>>) -> bool {
-    seal.is_some_and(|seal| seal.family != signature::FAMILY)
+/// Adds parts to a content. An empty thought with a seal is the end of the thoughts before it, as a stream has
+/// it: they are one under that seal.
+pub(super) fn push<'a>(content: &mut Vec<Part<'a>>, parts: Parts<'a>) {
+    for part in parts {
+        let ends = matches!(&part, Part::Reasoning(Reasoning { text: Some(text), signature: Some(_), .. })
+            if text.is_empty());
+        let is_open = |part: &Part<'_>| {
+            matches!(
+                part,
+                Part::Reasoning(Reasoning {
+                    text: Some(_),
+                    signature: None,
+                    ..
+                })
+            )
+        };
+        let open = content
+            .iter()
+            .rev()
+            .take_while(|part| is_open(part))
+            .count();
+        let Part::Reasoning(end) = part else {
+            content.push(part);
+            continue;
+        };
+        if !ends || open == 0 {
+            content.push(Part::Reasoning(end));
+            continue;
+        }
+        let before = content.split_off(content.len() - open);
+        let words = before.iter().filter_map(|part| match part {
+            Part::Reasoning(thought) => thought.text.as_ref().map(Text::plain),
+            _ => None,
+        });
+        content.push(Part::Reasoning(Reasoning {
+            text: Some(words.collect::<String>().into()),
+            ..end
+        }));
+    }
 }
 
 /// Whether a URI is of something stored at Google.

@@ -93,10 +93,8 @@ fn choice<'a>(value: Raw<'a>, number: u32, losses: &mut Losses) -> Result<Choice
             _ if value.is_null() => {}
             "content" => choice.parts = content(value, number, losses)?,
             "index" => {
-                choice.index = value
-                    .as_u64()
-                    .and_then(|i| u32::try_from(i).ok())
-                    .unwrap_or(number)
+                let index = value.as_u64().and_then(|i| u32::try_from(i).ok());
+                choice.index = index.unwrap_or(number);
             }
             "finishReason" | "finishMessage" | "tokenCount" | "avgLogprobs" => {}
             "safetyRatings" => losses.add(
@@ -132,7 +130,7 @@ fn content<'a>(content: Raw<'a>, choice: u32, losses: &mut Losses) -> Result<Vec
     for (number, one) in list.elements().enumerate() {
         let place = Place::Answer(choice, number as u32);
         let one = one.map_err(|_| wrong(&place.to_string(), "an object"))?;
-        parts.extend(part::read(&members(one), place, losses)?);
+        part::push(&mut parts, part::read(&members(one), place, losses)?);
     }
     Ok(parts)
 }
@@ -219,9 +217,9 @@ fn answer(
                         Part::ToolCall(call) if call.id.is_none() => {
                             let mut call = call.clone();
                             call.id = Some(minted(asked, choice.index, calls));
-                            say.part(a, &Part::ToolCall(call), seal)?
+                            say.part(a, &Part::ToolCall(call), seal.as_ref())?
                         }
-                        part => say.part(a, part, seal)?,
+                        part => say.part(a, part, seal.as_ref())?,
                     };
                     calls += u32::from(matches!(part, Part::ToolCall(_)));
                     if written {

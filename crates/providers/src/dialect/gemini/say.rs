@@ -75,7 +75,7 @@ impl Say<'_> {
         &mut self,
         a: &mut Array<'_>,
         part: &Part<'_>,
-        seal: Option<Text<'_>>,
+        seal: Option<&Text<'_>>,
     ) -> Result<bool, Error> {
         match part {
             Part::Text {
@@ -86,7 +86,7 @@ impl Say<'_> {
                 }
                 a.object(|o| {
                     o.text("text", text);
-                    o.maybe_text("thoughtSignature", seal.as_ref());
+                    o.maybe_text("thoughtSignature", seal);
                 });
                 return Ok(seal.is_some());
             }
@@ -129,6 +129,7 @@ impl Say<'_> {
         a.object(|o| {
             match &thought.text {
                 Some(text) => o.text("text", text),
+                None if thought.redacted => {}
                 None => o.str("text", ""),
             }
             if thought.text.is_some() || thought.redacted {

@@ -42,6 +42,9 @@ enum Fault {
     NoSentinel,
 }
 
+/// A vendor that speaks the caller's dialect.
+const SAME: &str = "openai-compatible";
+
 impl Fault {
     /// Whether it can only happen to a stream.
     fn is_of_streams(self) -> bool {
@@ -124,6 +127,7 @@ impl Hosts {
         call: http::Request<Body>,
     ) -> Result<http::Response<Body>, Error> {
         let host = usize::from(call.uri().host() == Some("b"));
+        let anthropic = call.uri().path().ends_with("/messages");
         let body = call.into_body().collect(64 << 20).await?;
         let input = (body.len() as u64).div_ceil(4);
         let asked = {
@@ -131,7 +135,7 @@ impl Hosts {
             meters[host].asked += 1;
             meters[host].asked
         };
-        let streams = body.starts_with(br#"{"stream":true"#);
+        let streams = memchr::memmem::find(&body, br#""stream":true"#).is_some();
         let fault = match fault {
             _ if host == 1 => Fault::None,
             Fault::Once(_) if asked > 1 => Fault::None,
@@ -161,6 +165,10 @@ impl Hosts {
                 return Ok(reply);
             }
             _ => {}
+        }
+        if anthropic {
+            self.bill(host, input, 2);
+            return Ok(anthropic_reply(input, streams));
         }
         self.bill(host, input, 0);
         Ok(match streams {
@@ -240,6 +248,35 @@ impl Hosts {
     }
 }
 
+/// The same words by another dialect.
+fn anthropic_reply(input: u64, streams: bool) -> http::Response<Body> {
+    if !streams {
+        let whole = format!(
+            r#"{{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{{"type":"text","text":"yes yes"}}],"stop_reason":"end_turn","stop_sequence":null,"usage":{{"input_tokens":{input},"output_tokens":2}}}}"#
+        );
+        return reply(200, &[("content-type", "application/json")], whole);
+    }
+    let delta =
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"yes"}}"#;
+    let events = [
+        format!(
+            r#"{{"type":"message_start","message":{{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{{"input_tokens":{input},"output_tokens":1}}}}}}"#
+        ),
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#.into(),
+        delta.into(),
+        delta.into(),
+        r#"{"type":"content_block_stop","index":0}"#.into(),
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":2}}"#.into(),
+        r#"{"type":"message_stop"}"#.into(),
+    ];
+    let mut stream = String::new();
+    for event in events {
+        let kind = event[9..].split('"').next().unwrap();
+        write!(stream, "event: {kind}\ndata: {event}\n\n").unwrap();
+    }
+    reply(200, &[("content-type", "text/event-stream")], stream)
+}
+
 fn streamed(
     frames: impl futures_util::Stream<Item = Result<Frame<Bytes>, Error>> + Send + 'static,
 ) -> Body {
@@ -254,24 +291,24 @@ struct Cell {
     asked: [usize; 2],
 }
 
-fn config() -> serde_json::Value {
-    let provider = |name: &str, window: u64| {
-        json!({"name": name, "provider": "openai-compatible", "baseUrl": format!("http://{name}/v1"),
+fn config(second: &str) -> serde_json::Value {
+    let provider = |name: &str, vendor: &str, window: u64| {
+        json!({"name": name, "provider": vendor, "baseUrl": format!("http://{name}/v1"),
             "apiKey": format!("key-{name}"), "contextWindow": window})
     };
     json!({
-        "groups": [{"providers": [provider("a", 1000)]}, {"providers": [provider("b", 2000)]}],
+        "groups": [{"providers": [provider("a", "openai-compatible", 1000)]}, {"providers": [provider("b", second, 2000)]}],
         "firstTokenTimeout": "30s", "streamIdleTimeout": "30s",
     })
 }
 
-async fn cell(fault: Fault, size: usize, streams: bool) -> Cell {
+async fn cell(fault: Fault, size: usize, streams: bool, second: &str) -> Cell {
     let hosts = Hosts::default();
     let answering = hosts.clone();
     let fake = Fake::reached_by(ArcService::from_fn(move |call| {
         answering.clone().answer(fault, call)
     }));
-    let service = fake.backend("llm", config()).unwrap();
+    let service = fake.backend("llm", config(second)).unwrap();
     let prompt = "x".repeat(size);
     let messages = format!(r#""model":"m","messages":[{{"role":"user","content":"{prompt}"}}]"#);
     let body = match streams {
@@ -315,7 +352,10 @@ async fn cell(fault: Fault, size: usize, streams: bool) -> Cell {
 /// Whether this is all of a reply.
 fn complete(body: &str, streams: bool) -> bool {
     match streams {
-        true => body.matches(TEXT).count() == 2 && body.contains("\"finish_reason\":\"stop\""),
+        true => {
+            body.matches(r#""content":"yes""#).count() == 2
+                && body.contains("\"finish_reason\":\"stop\"")
+        }
         false => body.contains("yes yes") && body.ends_with('}'),
     }
 }
@@ -370,13 +410,12 @@ async fn failover_of_every_fault_is_answered_as_the_page_says() {
             if !streams && fault.is_of_streams() {
                 continue;
             }
-            let first = cell(*fault, 1 << 10, streams).await;
-            for size in [100 << 10, 5 << 20] {
-                assert_eq!(
-                    cell(*fault, size, streams).await,
-                    first,
-                    "{name} at {size} bytes"
-                );
+            let first = cell(*fault, 1 << 10, streams, SAME).await;
+            for size in [1 << 10, 100 << 10, 5 << 20] {
+                for second in [SAME, "anthropic"] {
+                    let other = cell(*fault, size, streams, second).await;
+                    assert_eq!(other, first, "{name} at {size} bytes, then {second}");
+                }
             }
             let Cell {
                 caller,
@@ -467,11 +506,11 @@ that says most to a caller (a refusal, a context length, a rate limit, an overlo
 
 ## Every fault, and what comes of it
 
-Two providers in two groups. The first fails as named and the second works; both speak the caller's dialect, and the
-second has the larger context window. `firstTokenTimeout` and `streamIdleTimeout` are 30 s, the rest is as by default: so a
+Two providers in two groups. The first fails as named and the second works; the second has the larger context window. `firstTokenTimeout` and `streamIdleTimeout` are 30 s, the rest is as by default: so a
 silent provider is left after the client's `firstByte` of 10 min where the reply is no stream, after its `idle` of 5 min where
-only the head came. Each line was the same for prompts of 1 kB, 100 kB and 5 MB, and the tokens on the record of
-every attempt were those the providers had billed.
+only the head came. Each line was the same for prompts of 1 kB, 100 kB and 5 MB, whether the second speaks the caller's dialect (OpenAI's
+chat completions) or the call is translated for it (to Anthropic's messages), and the tokens on the record of every attempt
+were those the providers had billed.
 
 | fault of the first | reply | the caller gets | after | asked: first | second |
 |---|---|---|---|---|---|

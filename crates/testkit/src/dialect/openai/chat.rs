@@ -7,7 +7,7 @@ use crate::{
     dialect::{
         Refusal,
         ask::{Ask, Say},
-        openai::{CREATED, tool},
+        openai::{CREATED, check, tool},
     },
     plan::{Answer, Piece},
 };
@@ -18,6 +18,8 @@ pub(crate) fn chat(ask: &Ask) -> Result<Answer, Refusal> {
         .as_array()
         .filter(|messages| !messages.is_empty());
     let messages = messages.ok_or((400, "messages: at least one is required".to_owned()))?;
+    check::messages(messages)?;
+    check::tools(&ask.body["tools"])?;
     let answered = messages
         .last()
         .is_some_and(|message| message["role"] == "tool");

@@ -1,6 +1,7 @@
 //! OpenAI's wire format.
 
 mod chat;
+mod check;
 mod embeddings;
 mod files;
 mod models;

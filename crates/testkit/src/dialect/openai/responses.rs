@@ -7,7 +7,7 @@ use crate::{
     dialect::{
         Refusal,
         ask::{Ask, Say},
-        openai::{CREATED, responses_stream, tool},
+        openai::{CREATED, check, responses_stream, tool},
     },
     plan::Answer,
 };
@@ -18,6 +18,10 @@ pub(crate) fn responses(ask: &Ask) -> Result<Answer, Refusal> {
     if input.is_null() {
         return Err((400, "input: field required".to_owned()));
     }
+    if let Some(items) = input.as_array() {
+        check::items(items)?;
+    }
+    check::tools(&ask.body["tools"])?;
     let last = input.as_array().and_then(|items| items.last());
     let answered = last.is_some_and(|item| item["type"] == "function_call_output");
     let (say, cut) = match ask.call(answered, tool) {

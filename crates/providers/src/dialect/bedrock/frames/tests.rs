@@ -8,8 +8,11 @@ fn event(name: &'static str, document: &str) -> Vec<u8> {
     out
 }
 
+/// The name and the data of a frame.
+type Named = (String, String);
+
 /// What a splitter makes of a stream in these chunks: every frame's name and data, and the bytes.
-fn cut(chunks: &[&[u8]]) -> Result<(Vec<(String, String)>, Vec<u8>), SplitError> {
+fn cut(chunks: &[&[u8]]) -> Result<(Vec<Named>, Vec<u8>), SplitError> {
     let mut split = EventStreamSplitter::new(4096);
     let (mut found, mut bytes) = (Vec::new(), Vec::new());
     let mut take = |block: Option<Block>| {

@@ -17,9 +17,9 @@ pub(super) fn write(
     let leading = c.turns.iter().take_while(|turn| is_system(turn)).count();
     let (system, rest) = c.turns.split_at(leading);
     let mut blocks = Blocks::new(Side::Request, names, losses);
-    write_system(system, o, &mut blocks)?;
+    write_system(c, system, o, &mut blocks)?;
     o.array("messages", |a| {
-        let mut rest = said(rest, &mut blocks)?;
+        let mut rest = said(c, rest, &mut blocks)?;
         while let Some(first) = rest.first() {
             let role = role(first);
             let same = rest.iter().take_while(|turn| self::role(turn) == role);
@@ -29,8 +29,8 @@ pub(super) fn write(
                 o.str("role", role);
                 o.array("content", |a| {
                     for turn in message {
-                        note(turn, blocks.losses);
-                        blocks.write(&turn.parts, &place(turn), a)?;
+                        note(c, turn, blocks.losses);
+                        blocks.write(&turn.parts, &place(c, turn), a)?;
                     }
                     Ok::<_, Error>(())
                 })
@@ -42,6 +42,7 @@ pub(super) fn write(
 
 /// The turns in which anything is said that Bedrock takes. Of the others only what they lose is noted.
 fn said<'t, 'a>(
+    c: &Conversation<'_>,
     turns: &'t [Turn<'a>],
     blocks: &mut Blocks<'_>,
 ) -> Result<Vec<&'t Turn<'a>>, Error> {
@@ -51,18 +52,19 @@ fn said<'t, 'a>(
             said.push(turn);
         } else {
             array(&mut Vec::new(), |a| {
-                blocks.write(&turn.parts, &place(turn), a)
+                blocks.write(&turn.parts, &place(c, turn), a)
             })?;
         }
     }
     Ok(said)
 }
 
-fn place(turn: &Turn<'_>) -> String {
-    format!("messages[{}]", turn.at)
+fn place(c: &Conversation<'_>, turn: &Turn<'_>) -> String {
+    c.turn_path(turn.at)
 }
 
 fn write_system(
+    c: &Conversation<'_>,
     turns: &[Turn<'_>],
     o: &mut Object<'_>,
     blocks: &mut Blocks<'_>,
@@ -75,9 +77,9 @@ fn write_system(
             if turn.name.is_some() {
                 blocks
                     .losses
-                    .add(format!("messages[{}].name", turn.at), NO_NAME);
+                    .add(format!("{}.name", c.turn_path(turn.at)), NO_NAME);
             }
-            blocks.write(&turn.parts, &place(turn), a)?;
+            blocks.write(&turn.parts, &place(c, turn), a)?;
         }
         Ok(())
     })
@@ -86,13 +88,13 @@ fn write_system(
 const NO_NAME: &str = "Bedrock has no names of speakers";
 
 /// What is said of a turn and not in its parts.
-fn note(turn: &Turn<'_>, losses: &mut Losses) {
+fn note(c: &Conversation<'_>, turn: &Turn<'_>, losses: &mut Losses) {
     if turn.name.is_some() {
-        losses.add(format!("messages[{}].name", turn.at), NO_NAME);
+        losses.add(format!("{}.name", c.turn_path(turn.at)), NO_NAME);
     }
     if is_system(turn) {
         let why = "Bedrock takes system texts at the beginning only; it goes on in the user's turn";
-        losses.add(format!("messages[{}].role", turn.at), why);
+        losses.add(format!("{}.role", c.turn_path(turn.at)), why);
     }
 }
 

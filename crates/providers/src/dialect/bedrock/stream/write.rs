@@ -21,6 +21,8 @@ pub(in crate::dialect::bedrock) struct Writer {
     started: bool,
     /// The number of the next block.
     next: u32,
+    /// How many tools have been called.
+    calls: usize,
     open: Option<Open>,
     /// What must be given back with a block that has no place for it, until that has ended.
     signature: Option<Signature<'static>>,
@@ -51,6 +53,7 @@ impl Writer {
             call: asked.call.clone(),
             started: false,
             next: 0,
+            calls: 0,
             open: None,
             signature: None,
             usage: Tokens::default(),
@@ -72,7 +75,8 @@ impl Writer {
             Piece::Reasoning => Kind::Reasoning,
             Piece::Redacted => Kind::Redacted,
             Piece::ToolCall { id, name } => {
-                let id = id.unwrap_or_else(|| minted(&self.call, self.next as usize));
+                let id = id.unwrap_or_else(|| minted(&self.call, self.calls));
+                self.calls += 1;
                 let index = self.next;
                 event(out, EventKind::Other, "contentBlockStart", |o| {
                     o.u64("contentBlockIndex", index.into());

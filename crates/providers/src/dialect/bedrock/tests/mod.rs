@@ -1,6 +1,7 @@
 //! What is claimed of Bedrock's dialects.
 
 mod claims;
+mod laws;
 mod reply;
 mod request;
 mod stream;

@@ -10,7 +10,7 @@ use crate::translate::*;
 use portcullis_core::respond::Render;
 
 /// The events of a stream: name and document.
-fn events(stream: &[u8]) -> Vec<(String, Value)> {
+pub(super) fn events(stream: &[u8]) -> Vec<(String, Value)> {
     let mut split = EventStreamSplitter::new(1 << 20);
     let block = split.push(Bytes::copy_from_slice(stream)).unwrap();
     let mut found = Vec::new();

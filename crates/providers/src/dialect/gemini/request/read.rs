@@ -30,12 +30,12 @@ pub(in crate::dialect::gemini) fn request<'a>(
         system: None,
         losses,
     };
-    let is_object = read::document(body, |at| {
-        read::object(at, |key, at| reader.member(&key, at))
+    read::document(body, |at| {
+        if read::object(at, |key, at| reader.member(&key, at))? {
+            return Ok(());
+        }
+        Err(wrong("body", "an object"))
     })?;
-    if !is_object {
-        return Err(wrong("body", "an object"));
-    }
     Ok(reader.done())
 }
 
@@ -114,7 +114,7 @@ impl<'a> Reader<'a, '_> {
                     let place = place.part(part);
                     let fields = fields(at)?;
                     let fields = fields.ok_or_else(|| wrong(&place.to_string(), "an object"))?;
-                    parts.extend(part::read(&fields, place, self.losses)?);
+                    part::push(&mut parts, part::read(&fields, place, self.losses)?);
                     part += 1;
                     Ok(())
                 })?;

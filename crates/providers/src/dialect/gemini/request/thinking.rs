@@ -11,11 +11,14 @@ use crate::translate::{Effort, Losses, Target, Thinking};
 
 /// Reads a `thinkingConfig`.
 pub(super) fn read<'a>(config: Raw<'a>, losses: &mut Losses) -> Result<Thinking<'a>, Error> {
-    let mut thinking = Thinking::default();
+    let mut thinking = Thinking {
+        shown: Some(false),
+        ..Thinking::default()
+    };
     for member in members(config) {
         let value = member.value;
         match &*camel(&member.key) {
-            "includeThoughts" => thinking.shown = value.as_bool(),
+            "includeThoughts" => thinking.shown = Some(value.as_bool() == Some(true)),
             "thinkingBudget" => match value.bytes() {
                 b"-1" => thinking.adaptive = true,
                 b"0" => thinking.effort = Some(Effort::None),
@@ -53,8 +56,8 @@ pub(super) fn write(o: &mut Object<'_>, thinking: &Thinking<'_>, target: &Target
             (None, None) => {}
         }
         let asked = thinking.budget.is_some() || thinking.adaptive;
-        if let Some(shown) = thinking.shown.or(asked.then_some(true)) {
-            o.bool("includeThoughts", shown);
+        if thinking.shown.unwrap_or(asked) {
+            o.bool("includeThoughts", true);
         }
     });
 }

@@ -172,7 +172,7 @@ impl Writer<'_, '_> {
                         Said::System(_) => None,
                     });
                     first_call &= !matches!(placed.part, Part::ToolCall(_));
-                    if say.part(a, placed.part, seal)? {
+                    if say.part(a, placed.part, seal.as_ref())? {
                         parts.next();
                     }
                 }

@@ -203,7 +203,7 @@ impl State {
             }
             self.open(Open::Reasoning, Piece::Reasoning, take)?;
         }
-        if let Some(text) = thought.text {
+        if let Some(text) = thought.text.filter(|text| !text.is_empty()) {
             take(Delta::Words { choice, text })?;
         }
         if let Some(signature) = thought.signature {

@@ -37,7 +37,10 @@ struct State {
 enum Open {
     #[default]
     Text,
-    Reasoning,
+    /// Whether any words of it have gone out.
+    Reasoning {
+        said: bool,
+    },
     Redacted,
     Call(Box<Call>),
 }
@@ -161,7 +164,7 @@ impl Writer {
         self.close(choice, out)?;
         self.state(choice).open = match piece {
             Piece::Text | Piece::Refusal => Open::Text,
-            Piece::Reasoning => Open::Reasoning,
+            Piece::Reasoning => Open::Reasoning { said: false },
             Piece::Redacted => Open::Redacted,
             Piece::ToolCall { id, name } => Open::Call(Box::new(Call {
                 id: id.map(Text::into_owned),
@@ -174,17 +177,21 @@ impl Writer {
     }
 
     fn words(&mut self, choice: u32, text: &Text<'_>, out: &mut Out) {
+        if text.is_empty() {
+            return;
+        }
         let thought = match &mut self.state(choice).open {
             Open::Call(call) => {
                 call.arguments.push_str(&text.plain());
                 return;
             }
             Open::Text => false,
-            Open::Reasoning | Open::Redacted => true,
+            Open::Reasoning { said } => {
+                *said = true;
+                true
+            }
+            Open::Redacted => true,
         };
-        if text.is_empty() {
-            return;
-        }
         self.part(choice, out, |o| {
             o.text("text", text);
             if thought {
@@ -194,7 +201,7 @@ impl Writer {
     }
 
     fn seal(&mut self, choice: u32, signature: &Signature<'_>, out: &mut Out) {
-        let redacted = match &mut self.state(choice).open {
+        let (text, thought) = match &mut self.state(choice).open {
             Open::Call(call) => {
                 call.signature = Some(Signature {
                     family: signature.family,
@@ -202,11 +209,15 @@ impl Writer {
                 });
                 return;
             }
-            open => matches!(open, Open::Redacted),
+            Open::Text => (true, false),
+            Open::Reasoning { said } => (true, *said),
+            Open::Redacted => (false, true),
         };
         self.part(choice, out, |o| {
-            o.str("text", "");
-            if redacted {
+            if text {
+                o.str("text", "");
+            }
+            if thought {
                 o.bool("thought", true);
             }
             o.text("thoughtSignature", &signature::written(signature));
@@ -252,7 +263,7 @@ impl EventWriter for Writer {
             Delta::Usage(tokens) => self.usage = Some(tokens),
             Delta::Failed(trouble) => {
                 self.event(out, EventKind::Error, |raw| {
-                    trouble::document(raw, &trouble)
+                    trouble::document(raw, &trouble);
                 });
                 if !self.sse {
                     out.frame(EventKind::Other, |raw| raw.extend_from_slice(END));
