@@ -19,7 +19,7 @@ use proptest::test_runner::TestRunner;
 
 use super::fold::{Fold, shape};
 use super::stream::{Ends, translate};
-use super::testing::{asked, deltas, reply, written};
+use super::testing::{asked, deltas, reply, tells_apart, written};
 use super::{Losses, Names, Wire};
 use crate::dialect::{all, wires};
 
@@ -110,6 +110,10 @@ fn a_translated_stream_folds_to_the_translation_of_the_folded_one() {
             let source = written(&mut *from.writer(&asked(true)), deltas(&reply, step)).unwrap();
             let whole = folded(&**from, source.bytes());
             for to in &wires {
+                let gemini = [from.name(), to.name()].contains(&"gemini");
+                if gemini && !tells_apart(&reply) {
+                    continue;
+                }
                 let stream = translated(&**from, &**to, source.bytes(), size);
                 let streamed = folded(&**to, &stream);
                 prop_assert_eq!(

@@ -155,3 +155,14 @@ pub(crate) fn reply() -> impl Strategy<Value = Reply<'static>> {
         }
     })
 }
+
+/// Whether every stream tells where the thoughts of a reply end: Gemini's does not if they have no seal and others
+/// follow.
+pub(crate) fn tells_apart(reply: &Reply<'_>) -> bool {
+    let thoughts = |pair: &[Part<'_>]| match pair {
+        [Part::Reasoning(first), Part::Reasoning(_)] => first.signature.is_none(),
+        _ => false,
+    };
+    let mut choices = reply.choices.iter();
+    choices.all(|choice| !choice.parts.windows(2).any(thoughts))
+}

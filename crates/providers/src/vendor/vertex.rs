@@ -1,6 +1,5 @@
 //! Google Cloud's Vertex AI: Gemini, Claude, and all that is served there in OpenAI's dialect.
 
-use bytes::Bytes;
 use http::header::InvalidHeaderValue;
 use portcullis_core::error::{Error, codes};
 use portcullis_core::json::{Raw, quote};
@@ -145,8 +144,7 @@ fn claude_body(ask: &Ask<'_>, body: &mut Payload<Doc>) -> Result<(), Error> {
     let document = Raw::parse(&raw).map_err(|e| unfit(e.to_string()))?;
     let mut changes = Vec::new();
     if document.get("anthropic_version").is_none() {
-        let version = Bytes::from(quote(version));
-        changes.push(("anthropic_version", Change::Set(version)));
+        changes.push(("anthropic_version", Change::Set(quote(version))));
     }
     // Counting tokens has one URL for all models.
     if ask.operation == Operation::Chat {

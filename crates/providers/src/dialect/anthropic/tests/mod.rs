@@ -1,4 +1,5 @@
 mod laws;
+mod refused;
 mod replies;
 mod requests;
 mod streams;

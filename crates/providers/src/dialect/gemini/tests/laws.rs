@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::Generate;
 use super::json;
 use crate::translate::fold::{Fold, shape};
-use crate::translate::testing::{asked, conversation, deltas, events, reply, written};
+use crate::translate::testing::{asked, conversation, deltas, events, reply, tells_apart, written};
 use crate::translate::{
     Asked, Conversation, Losses, Media, Part, Reply, Source, Target, Wire, tools,
 };
@@ -36,16 +36,6 @@ fn sendable(conversation: &Conversation<'_>) -> bool {
             })
         )
     })
-}
-
-/// A stream does not tell where thoughts end that have no seal, if others follow.
-fn tells_apart(reply: &Reply<'_>) -> bool {
-    let thoughts = |pair: &[Part<'_>]| match pair {
-        [Part::Reasoning(first), Part::Reasoning(_)] => first.signature.is_none(),
-        _ => false,
-    };
-    let mut choices = reply.choices.iter();
-    choices.all(|choice| !choice.parts.windows(2).any(thoughts))
 }
 
 proptest! {
