@@ -427,7 +427,7 @@ fn the_key_does_not_print() {
     assert!(!format!("{provider:?}").contains("sk-secret"));
 }
 
-fn bedrock(more: Value) -> Value {
+fn bedrock(more: &Value) -> Value {
     let mut config = json!({
         "provider": "bedrock", "region": "eu-west-1",
         "aws": {"accessKeyId": "AKIDEXAMPLE", "secretAccessKey": "s3cr3t"},
@@ -451,7 +451,7 @@ async fn a_call_to_bedrock_is_signed_for_its_region_and_its_path_kept() {
         ],
         body,
     );
-    let seen = written(bedrock(json!({})), call).await;
+    let seen = written(bedrock(&json!({})), call).await;
     assert_eq!(
         seen.uri,
         "https://bedrock-runtime.eu-west-1.amazonaws.com/model/us.anthropic.claude-x-v1%3A0/converse"
@@ -468,7 +468,7 @@ async fn a_call_to_bedrock_is_signed_for_its_region_and_its_path_kept() {
 
 #[tokio::test]
 async fn bedrock_is_called_by_a_bearer_key_where_there_is_one() {
-    let config = bedrock(json!({"aws": null, "apiKey": "bedrock-key"}));
+    let config = bedrock(&json!({"aws": null, "apiKey": "bedrock-key"}));
     let seen = written(config, request(CONVERSE, &[], "{}")).await;
     assert_eq!(seen.headers["authorization"], "Bearer bedrock-key");
     assert_eq!(seen.headers.get("x-amz-date"), None);
@@ -476,7 +476,7 @@ async fn bedrock_is_called_by_a_bearer_key_where_there_is_one() {
 
 #[tokio::test]
 async fn another_model_of_bedrocks_is_asked_by_its_url() {
-    let config = bedrock(json!({"model": "eu.amazon.nova-lite-v1:0"}));
+    let config = bedrock(&json!({"model": "eu.amazon.nova-lite-v1:0"}));
     let seen = written(config, request(CONVERSE, &[], "{ }")).await;
     assert_eq!(
         seen.uri.path(),
@@ -495,7 +495,7 @@ async fn what_the_gateway_does_not_read_is_held_to_be_signed() {
     let (parts, body) = call.into_parts();
     let streamed = Body::new(http_body_util::combinators::UnsyncBoxBody::new(body));
     let call = http::Request::from_parts(parts, streamed);
-    let seen = written(bedrock(json!({})), call).await;
+    let seen = written(bedrock(&json!({})), call).await;
     assert_eq!(seen.body, r#"{"content":[]}"#);
     assert!(seen.headers.contains_key("x-amz-content-sha256"));
 }
@@ -537,7 +537,7 @@ fn who_signs_is_told_in_full_or_refused() {
             "provider `openai` is not AWS",
         ),
     ] {
-        assert!(refused(bedrock(more)).to_string().contains(said), "{said}");
+        assert!(refused(bedrock(&more)).to_string().contains(said), "{said}");
     }
 }
 

@@ -63,10 +63,10 @@ fn call(ask: &Ask, answered: bool) -> Option<Say> {
         .filter_map(|tool| tool["functionDeclarations"].as_array())
         .flatten();
     let function = functions.find(|f| allowed.is_none_or(|names| names.contains(&f["name"])))?;
-    let schema = match &function["parametersJsonSchema"] {
-        Value::Null => &function["parameters"],
-        schema => schema,
-    };
+    // Names are taken in either spelling, as ProtoJSON has it.
+    let spellings = ["parametersJsonSchema", "parameters_json_schema", "parameters"];
+    let mut schemas = spellings.iter().map(|name| &function[*name]);
+    let schema = schemas.find(|schema| !schema.is_null())?;
     Some(Say::Call {
         name: function["name"].as_str()?.to_owned(),
         arguments: sample(schema).to_string(),
