@@ -19,6 +19,7 @@ use portcullis_core::error::Error;
 use portcullis_core::payload::{Doc, Payload};
 use portcullis_core::upstream::Credential;
 
+pub use crate::dialect::segment;
 pub use anthropic::ANTHROPIC;
 pub use azure::AZURE;
 pub use bedrock::BEDROCK;
@@ -26,7 +27,7 @@ pub use cohere::COHERE;
 pub use compatible::OPENAI_COMPATIBLE;
 pub use gemini::GEMINI;
 pub use openai::OPENAI;
-pub use place::{Ask, Options, Place, VendorOption, own_body, own_place, segment};
+pub use place::{Ask, Options, Place, VendorOption, own_body, own_place};
 pub use presets::{
     CEREBRAS, DEEPINFRA, DEEPSEEK, FIREWORKS, GROQ, HUGGINGFACE, MISTRAL, NVIDIA, OLLAMA,
     OPENROUTER, PERPLEXITY, TOGETHER, VLLM, XAI,

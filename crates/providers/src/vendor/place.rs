@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use http::HeaderMap;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use portcullis_core::error::Error;
 use portcullis_core::llm::Operation;
 use portcullis_core::payload::{Doc, Payload};
+
+use crate::dialect::segment;
 
 /// An option of a vendor in configuration: `options: {location: europe-west4}`.
 #[derive(Clone, Copy, Debug)]
@@ -114,18 +115,6 @@ pub fn own_body(_: &Ask<'_>, _: &mut Payload<Doc>) -> Result<(), Error> {
     Ok(())
 }
 
-/// What stands in a segment of a path for itself (RFC 3986, unreserved).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
-/// A text as one segment of a path: everything that is not a letter, a digit, or one of `-._~` is encoded.
-pub fn segment(text: &str) -> Cow<'_, str> {
-    utf8_percent_encode(text, SEGMENT).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,11 +136,5 @@ mod tests {
         assert_eq!(query(None), "v=1%202");
         assert_eq!(query(Some("")), "v=1%202");
         assert_eq!(query(Some("a=b&v=9&vw=1")), "a=b&vw=1&v=1%202");
-    }
-
-    #[test]
-    fn a_name_is_one_segment_whatever_is_in_it() {
-        assert_eq!(segment("a/b:c d\u{e9}"), "a%2Fb%3Ac%20d%C3%A9");
-        assert_eq!(segment("gemini-2.5_pro~1"), "gemini-2.5_pro~1");
     }
 }

@@ -99,21 +99,21 @@ async fn azure_is_asked_at_its_v1_api_or_at_a_deployment_of_a_dated_one() {
     assert_eq!(seen.headers["authorization"], "Bearer eyJ0.a.b");
 }
 
-fn vertex(provider: &str, options: Value) -> Value {
+fn vertex(provider: &str, options: &Value) -> Value {
     json!({"provider": provider, "apiKey": "ya29.token", "options": options})
 }
 
 #[tokio::test]
 async fn gemini_on_vertex_is_asked_in_a_project_or_in_express_mode() {
     let placed = json!({"project": "p", "location": "europe-west4"});
-    let seen = sent(vertex("vertex", placed), GENERATE, &[], "{}").await;
+    let seen = sent(vertex("vertex", &placed), GENERATE, &[], "{}").await;
     assert_eq!(
         seen.uri,
         "https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/europe-west4\
          /publishers/google/models/g:streamGenerateContent?alt=sse"
     );
     assert_eq!(seen.headers["authorization"], "Bearer ya29.token");
-    let mut express = vertex("vertex", json!({}));
+    let mut express = vertex("vertex", &json!({}));
     express["apiKey"] = "AIzaKey".into();
     let seen = sent(express, GENERATE, &[], "{}").await;
     assert_eq!(
@@ -125,7 +125,7 @@ async fn gemini_on_vertex_is_asked_in_a_project_or_in_express_mode() {
 
 #[tokio::test]
 async fn claude_on_vertex_has_its_model_in_the_url_and_its_version_in_the_body() {
-    let config = || vertex("vertex-anthropic", json!({"project": "p"}));
+    let config = || vertex("vertex-anthropic", &json!({"project": "p"}));
     let body = r#"{"model":"claude@1","max_tokens":1,"stream":true,"messages":[]}"#;
     let seen = sent(config(), "POST /v1/messages?beta=true", &[], body).await;
     let models = "/v1/projects/p/locations/global/publishers/anthropic/models";
@@ -151,7 +151,7 @@ async fn claude_on_vertex_has_its_model_in_the_url_and_its_version_in_the_body()
 async fn what_vertex_serves_in_openais_dialect_is_under_an_endpoint() {
     let config = vertex(
         "vertex-openai",
-        json!({"project": "p", "location": "us-east5"}),
+        &json!({"project": "p", "location": "us-east5"}),
     );
     let seen = sent(config, CHAT, &[], ASK).await;
     assert_eq!(
@@ -168,11 +168,11 @@ fn options_a_vendor_does_not_have_and_missing_ones_are_refused() {
         let error = Fake::json("{}").backend("llm", config).unwrap_err();
         error.to_string()
     };
-    let said = refused(vertex("vertex-openai", json!({"location": "l"})));
+    let said = refused(vertex("vertex-openai", &json!({"location": "l"})));
     assert!(said.contains("needs the option `project`"), "{said}");
-    let said = refused(vertex("vertex", json!({"projct": "l"})));
+    let said = refused(vertex("vertex", &json!({"projct": "l"})));
     assert!(said.contains("has no option `projct`"), "{said}");
-    let said = refused(vertex("vertex", json!({"project": ""})));
+    let said = refused(vertex("vertex", &json!({"project": ""})));
     assert!(said.contains("is empty"), "{said}");
     let said = refused(json!({"provider": "openai", "apiKey": "k", "options": {"a": "b"}}));
     assert!(said.contains("has no option `a`"), "{said}");

@@ -42,7 +42,7 @@ fn to_openai(content: &Value) -> (Result<Value, Error>, Vec<String>) {
     (written.map(|written| json(&written.body)), lost)
 }
 
-fn chat(messages: Value) -> Value {
+fn chat(messages: &Value) -> Value {
     json!({"model": "m", "messages": messages})
 }
 
@@ -61,7 +61,7 @@ fn answered(reply: &Value) -> Value {
 fn leading_system_texts_become_the_instruction_and_later_ones_stay_in_their_place() {
     let (written, lost) = to_gemini(
         "gemini-2.5-pro",
-        &chat(json!([
+        &chat(&json!([
             {"role": "system", "content": "a"}, {"role": "developer", "content": "b"},
             {"role": "user", "content": "c"}, {"role": "system", "content": "d"},
             {"role": "user", "content": "e"},
@@ -86,7 +86,7 @@ fn results_are_named_after_their_calls_and_are_objects() {
     let call = |id: &str, name: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
     let (written, _) = to_gemini(
         "gemini-3-pro",
-        &chat(json!([
+        &chat(&json!([
             {"role": "user", "content": "?"},
             {"role": "assistant", "tool_calls": [call("1", "a", ""), call("2", "b", "{\"n\":1.0}")]},
             {"role": "tool", "tool_call_id": "2", "content": "{\"ok\":12345678901234567890}"},
@@ -116,7 +116,7 @@ fn arguments_that_are_no_json_are_refused() {
     let call = json!({"id": "1", "type": "function", "function": {"name": "a", "arguments": "{"}});
     let (written, _) = to_gemini(
         "g",
-        &chat(json!([
+        &chat(&json!([
             {"role": "assistant", "tool_calls": [call]},
             {"role": "tool", "tool_call_id": "1", "content": "x"},
         ])),
@@ -136,7 +136,7 @@ fn choices_of_tools_have_modes() {
             json!({"mode": "ANY", "allowedFunctionNames": ["a"]}),
         ),
     ] {
-        let mut call = chat(json!([{"role": "user", "content": "?"}]));
+        let mut call = chat(&json!([{"role": "user", "content": "?"}]));
         call["tools"] = json!([function]);
         call["tool_choice"] = choice;
         call["parallel_tool_calls"] = json!(false);
@@ -159,7 +159,7 @@ fn choices_of_tools_have_modes() {
 fn a_picture_goes_as_bytes_and_a_url_is_refused() {
     let picture = |url: &str| {
         let part = json!({"type": "image_url", "image_url": {"url": url}});
-        to_gemini("g", &chat(json!([{"role": "user", "content": [part]}])))
+        to_gemini("g", &chat(&json!([{"role": "user", "content": [part]}])))
     };
     let (written, _) = picture("data:image/png;base64,iVBORw0KGgo=");
     assert_eq!(
@@ -172,7 +172,7 @@ fn a_picture_goes_as_bytes_and_a_url_is_refused() {
 
 #[test]
 fn settings_have_their_place() {
-    let mut call = chat(json!([{"role": "user", "content": "?"}]));
+    let mut call = chat(&json!([{"role": "user", "content": "?"}]));
     let settings = json!({
         "max_completion_tokens": 9, "temperature": 0.5, "top_p": 1.0, "n": 2, "seed": 3,
         "stop": "x", "presence_penalty": 0, "reasoning_effort": "low", "logit_bias": {"1": 2},
@@ -333,7 +333,7 @@ fn a_signature_survives_a_caller_who_speaks_openai() {
     let id = message["tool_calls"][0]["id"].clone();
     let (written, _) = to_gemini(
         "gemini-3-pro",
-        &chat(json!([
+        &chat(&json!([
             {"role": "user", "content": "?"}, message,
             {"role": "tool", "tool_call_id": id, "content": "x"},
         ])),
