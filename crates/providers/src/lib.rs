@@ -15,7 +15,6 @@ pub mod translate;
 pub mod vendor;
 
 mod listing;
-mod segment;
 
 #[cfg(test)]
 mod fake;

@@ -10,6 +10,7 @@ mod count;
 mod event;
 mod fields;
 mod models;
+mod segment;
 
 pub(crate) mod head;
 
@@ -21,6 +22,7 @@ use crate::translate::Wire;
 
 pub(crate) use models::is_anthropic;
 pub use models::{ModelEntry, list_models, render_model, render_models};
+pub use segment::segment;
 
 /// Every dialect of this crate, in the order in which they are asked whether a call is theirs: OpenAI's
 /// chat dialect takes what no other claims.

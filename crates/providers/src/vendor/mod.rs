@@ -19,7 +19,7 @@ use portcullis_core::error::Error;
 use portcullis_core::payload::{Doc, Payload};
 use portcullis_core::upstream::Credential;
 
-pub use crate::segment::segment;
+pub use crate::dialect::segment;
 pub use anthropic::ANTHROPIC;
 pub use azure::AZURE;
 pub use bedrock::BEDROCK;

@@ -8,7 +8,7 @@ use portcullis_core::error::Error;
 use portcullis_core::llm::Operation;
 use portcullis_core::payload::{Doc, Payload};
 
-use crate::segment::segment;
+use crate::dialect::segment;
 
 /// An option of a vendor in configuration: `options: {location: europe-west4}`.
 #[derive(Clone, Copy, Debug)]
@@ -136,11 +136,5 @@ mod tests {
         assert_eq!(query(None), "v=1%202");
         assert_eq!(query(Some("")), "v=1%202");
         assert_eq!(query(Some("a=b&v=9&vw=1")), "a=b&vw=1&v=1%202");
-    }
-
-    #[test]
-    fn a_name_is_one_segment_whatever_is_in_it() {
-        assert_eq!(segment("a/b:c d\u{e9}"), "a%2Fb%3Ac%20d%C3%A9");
-        assert_eq!(segment("gemini-2.5_pro~1"), "gemini-2.5_pro~1");
     }
 }

@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use portcullis_core::error::{Error, codes};
 use portcullis_core::llm::Operation;
 
-use crate::segment::segment;
+use crate::dialect::segment;
 
 /// What is asked of a model, as the end of the path says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
