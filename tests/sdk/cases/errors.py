@@ -94,15 +94,6 @@ def unknown_models_are_refused_in_both_dialects(call: Call) -> None:
 
 
 @case
-def models_of_the_other_dialect_are_refused_in_both(call: Call) -> None:
-    error = call.refused(lambda to: chat(to, "claude-test"), openai.BadRequestError, "dialect_unsupported")
-    equal((error.code, error.type), ("dialect_unsupported", "invalid_request_error"))
-    error = call.refused(lambda to: messages(to, "gpt-test"), anthropic.BadRequestError, "dialect_unsupported")
-    equal(error.body["error"]["type"], "invalid_request_error")
-    call.refused(lambda to: messages(to, "gpt-test", stream=True), anthropic.BadRequestError, "dialect_unsupported")
-
-
-@case
 def bodies_that_are_no_json_are_refused_in_both_dialects(call: Call) -> None:
     status, headers, body = post(call, "/v1/chat/completions", b'{"model": "gpt-test", oops')
     equal((status, headers["portcullis-error"], body["error"]["code"]), (400, "body_not_json", "body_not_json"))
