@@ -64,7 +64,11 @@ fn call(ask: &Ask, answered: bool) -> Option<Say> {
         .flatten();
     let function = functions.find(|f| allowed.is_none_or(|names| names.contains(&f["name"])))?;
     // Names are taken in either spelling, as ProtoJSON has it.
-    let spellings = ["parametersJsonSchema", "parameters_json_schema", "parameters"];
+    let spellings = [
+        "parametersJsonSchema",
+        "parameters_json_schema",
+        "parameters",
+    ];
     let mut schemas = spellings.iter().map(|name| &function[*name]);
     let schema = schemas.find(|schema| !schema.is_null())?;
     Some(Say::Call {
