@@ -1,7 +1,7 @@
 //! Decode and encode: server-sent events, split without losing a byte.
 //!
 //! A [`Splitter`] takes the chunks of a stream as they arrive and gives back the same bytes in
-//! [`Block`]s that end where an event ends, with the place of each event's name and data in them. A
+//! [`Block`](crate::wire::Block)s that end where an event ends, with the place of each event's name and data in them. A
 //! gateway that has nothing to change sends the block on in one write; one that has finds what it
 //! looks for by spans. The format is that of section 9.2 of the [HTML standard].
 //!
